@@ -1,0 +1,69 @@
+#include "sidecar/spool/bodies.h"
+
+#include <algorithm>
+
+namespace pannier::spool {
+
+Bodies::Body* Bodies::find(BodyId id) {
+  const auto found = bodies_.find(id);
+  return found == bodies_.end() ? nullptr : &found->second;
+}
+
+bool Bodies::lies_at(BodyId id, std::uint32_t index, SegmentNumber segment, Offset offset) const {
+  const auto found = bodies_.find(id);
+  if (found == bodies_.end() || index >= found->second.parts.size()) return false;
+  const Part& part = found->second.parts[index];
+  return part.segment == segment && part.offset == offset;
+}
+
+void Bodies::place(BodyId id, std::uint32_t index, const Part& part) {
+  Body& body = bodies_[id];
+  if (body.parts.size() <= index) body.parts.resize(index + 1);
+  Part& held = body.parts[index];
+  if (Segment* old = index_.segment(held.segment); old != nullptr && held.record_bytes > 0)
+    index_.add_part_bytes(*old, -std::int64_t{held.record_bytes});
+  held = part;
+  if (Segment* now = index_.segment(part.segment))
+    index_.add_part_bytes(*now, part.record_bytes);
+}
+
+void Bodies::finish(BodyId id, std::uint32_t entries, Position message) {
+  Body& body = bodies_[id];
+  if (!body.finished) unfinished_bytes_ -= std::min(unfinished_bytes_, body.bytes);
+  body.finished = true;
+  body.entries += entries;
+  by_message_[message] = id;
+}
+
+void Bodies::settle_entry(Position message, std::uint32_t entries) {
+  const auto found = by_message_.find(message);
+  if (found == by_message_.end()) return;
+  const BodyId id = found->second;
+  Body& body = bodies_[id];
+  body.entries -= std::min(body.entries, entries);
+  if (body.entries > 0) return;
+  by_message_.erase(found);
+  drop(id);
+}
+
+void Bodies::move_message(Position from, Position to, std::uint32_t entries) {
+  const auto found = by_message_.find(from);
+  if (found == by_message_.end()) return;
+  const BodyId id = found->second;
+  by_message_.erase(found);
+  by_message_[to] = id;
+  bodies_[id].entries = entries;
+}
+
+void Bodies::drop(BodyId id) {
+  const auto found = bodies_.find(id);
+  if (found == bodies_.end()) return;
+  for (const Part& part : found->second.parts)
+    if (Segment* segment = index_.segment(part.segment))
+      index_.add_part_bytes(*segment, -std::int64_t{part.record_bytes});
+  if (!found->second.finished)
+    unfinished_bytes_ -= std::min(unfinished_bytes_, found->second.bytes);
+  bodies_.erase(found);
+}
+
+}  // namespace pannier::spool

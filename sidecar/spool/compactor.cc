@@ -1,0 +1,159 @@
+#include "sidecar/spool/compactor.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+#include "sidecar/spool/compaction_group.h"
+
+namespace pannier::spool {
+
+Compactor::Compactor(Spool::Impl& spool)
+    : spool_(spool), alive_(std::make_shared<Compactor*>(this)) {}
+
+Compactor::~Compactor() { *alive_ = nullptr; }
+
+// The oldest sealed segment that is at least half dead, else the one with the least that is alive.
+Segment* Compactor::pick() const {
+  Segment* best = nullptr;
+  for (const auto& [number, held] : spool_.index.segments()) {
+    if (held->state != Segment::State::sealed) continue;
+    if (held->live_entries() == 0 && held->part_bytes == 0) continue;
+    if (held->live_bytes() <= held->header().segment_bytes / 2) return held.get();
+    if (best == nullptr || held->live_bytes() < best->live_bytes()) best = held.get();
+  }
+  const bool worth_it = best != nullptr && best->live_bytes() < best->header().segment_bytes * 3ull / 4;
+  return worth_it ? best : nullptr;
+}
+
+void Compactor::start() {
+  Segment* victim = pick();
+  if (victim == nullptr) return;
+  victim_ = victim->number();
+  ++victim->readers;
+  live_.clear();
+  records_.clear();
+  lanes_left_.clear();
+  for (const Run& run : victim->runs())
+    if (run.live > 0) lanes_left_.push_back(run.info.lane);
+  load_runs();
+}
+
+void Compactor::stop() {
+  if (Segment* victim = spool_.index.segment(victim_)) --victim->readers;
+  victim_ = 0;
+  waits_for_ = 0;
+  std::vector<Entry>().swap(live_);
+  spool_.check_dead = true;
+}
+
+void Compactor::load_runs() {
+  if (lanes_left_.empty()) {
+    list_records();
+    return;
+  }
+  const Lane lane = lanes_left_.back();
+  lanes_left_.pop_back();
+  spool_.pager.load(victim_, lane, [this](auto run) {
+    if (!run) {
+      log::error("spool: an index is damaged; its segment stays as it is",
+                 {{"segment", victim_}, {"error", run.error().detail}});
+      stop();
+      return;
+    }
+    const Segment& victim = *spool_.index.segment(victim_);
+    for (const Entry& entry : **run)
+      if (spool_.index.is_live(victim, entry)) live_.push_back(entry);
+    load_runs();
+  });
+}
+
+void Compactor::list_records() {
+  std::sort(live_.begin(), live_.end(), [](const Entry& a, const Entry& b) {
+    return a.offset != b.offset ? a.offset < b.offset : a.ordinal < b.ordinal;
+  });
+  for (const Entry& entry : live_) {
+    if (records_.empty() || records_.back().offset != entry.offset)
+      records_.push_back({entry.offset, entry.record_bytes, {}});
+    records_.back().entries.push_back(entry);
+  }
+  std::vector<Entry>().swap(live_);
+  for (const PartInfo& part : spool_.index.segment(victim_)->parts)
+    if (spool_.bodies.lies_at(part.body_id, part.index, victim_, part.offset))
+      records_.push_back({part.offset, part.record_bytes, {}});
+  read_chunk();
+}
+
+void Compactor::read_chunk() {
+  if (records_.empty()) {
+    stop();
+    spool_.give_up_dead();
+    return;
+  }
+  std::vector<Record> chunk;
+  std::uint32_t bytes = 0;
+  while (!records_.empty() && (chunk.empty() || bytes + records_.front().bytes <= kChunkBytes)) {
+    bytes += records_.front().bytes;
+    chunk.push_back(std::move(records_.front()));
+    records_.pop_front();
+  }
+  const Segment& victim = *spool_.index.segment(victim_);
+  spool_.threads.pool.post([alive = alive_, &loop = spool_.threads.loop,
+                            file = victim.file().file, seed = victim.seed(),
+                            chunk = std::move(chunk)]() mutable {
+    std::vector<std::pair<Record, Result<StoredRecord>>> read;
+    for (Record& record : chunk) {
+      const RecordType type = record.entries.empty() ? RecordType::part : RecordType::message;
+      auto stored = read_record(*file, seed, record.offset, record.bytes, type);
+      read.emplace_back(std::move(record), std::move(stored));
+    }
+    loop.post([alive, read = std::move(read)]() mutable {
+      if (*alive != nullptr) (*alive)->on_chunk(std::move(read));
+    });
+  });
+}
+
+void Compactor::on_chunk(std::vector<std::pair<Record, Result<StoredRecord>>> chunk) {
+  std::uint32_t bytes = 0;
+  GroupIndex adds;
+  for (const auto& [record, stored] : chunk) {
+    bytes += record.bytes + 64;
+    adds.entries += static_cast<std::uint32_t>(record.entries.size());
+    adds.footer_bytes += record.entries.size() * 256 + 36;
+  }
+  if (auto room = spool_.journal.make_room(bytes, adds, Use::urgent); !room) {
+    stop();  // tried again when there is room
+    return;
+  }
+  move_chunk(chunk);
+}
+
+// Copies and the settles of their old places are one group; the index follows at once.
+void Compactor::move_chunk(std::vector<std::pair<Record, Result<StoredRecord>>>& chunk) {
+  CompactionGroup group(spool_, victim_);
+  for (auto& [record, stored] : chunk) {
+    if (!stored) {
+      group.lose(record.entries, stored.error());
+      continue;
+    }
+    if (record.entries.empty())
+      group.copy_part(*stored, record.offset);
+    else
+      group.copy_message(*stored, record.entries);
+  }
+  const auto commit = group.append();
+  moved_bytes_ += group.bytes();
+  if (!commit) {
+    read_chunk();
+    return;
+  }
+  waits_for_ = *commit;
+  spool_.flush();
+}
+
+void Compactor::on_synced(Commit synced) {
+  if (victim_ == 0 || waits_for_ == 0 || synced < waits_for_) return;
+  waits_for_ = 0;
+  read_chunk();
+}
+
+}  // namespace pannier::spool

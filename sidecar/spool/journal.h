@@ -1,0 +1,71 @@
+// Journal: appends groups to the open segment and goes on to the next one when it is full.
+//
+// It sits on the Committer (batches, sync) and SegmentFiles (files), keeps the open segment's index
+// entries up to date for what it appends besides messages (settles, states, parts), and begins every
+// segment with the list of live ones. Owned by Spool; loop thread. What is durable: see Committer.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "sidecar/spool/committer.h"
+#include "sidecar/spool/index.h"
+#include "sidecar/spool/segment_files.h"
+#include "sidecar/spool/state_store.h"
+
+namespace pannier::spool {
+
+// What a group adds to the open segment's index, beside the entries that the spool adds itself.
+struct GroupIndex {
+  std::uint32_t entries = 0;      // ordinals that its messages take
+  std::uint64_t footer_bytes = 0;  // upper bound
+};
+
+class Journal {
+ public:
+  Journal(Committer& committer, SegmentFiles& files, Index& index, StateStore& states,
+          const Clock& clock, const Uuid& spool_id, std::function<void(Segment&)> on_closed);
+
+  // Opens the first segment of this run; numbers go on after `last`.
+  Result<void> start(SegmentNumber last);
+
+  // Makes sure that the open segment has room for a group; begins the next one otherwise.
+  // too_large for a group that no segment could hold; spool_full and spool_busy as SegmentFiles says.
+  Result<void> make_room(std::uint32_t bytes, const GroupIndex& adds, Use use);
+
+  // Appends a group for which there is room, and notes its settles and states in the index. Offsets are
+  // in `group` afterwards.
+  Commit append(std::span<StagedRecord> group, std::span<const SettleTarget> settles,
+                std::span<const StateItem> states);
+
+  Segment& open_segment() { return *open_; }
+  bool is_open() const { return open_ != nullptr; }
+  std::uint32_t group_bytes_max() const;
+  // Ends the open segment; nothing is appended until start() or make_room() begins another.
+  void close();
+
+ private:
+  Result<void> begin_segment(Use use);
+  bool has_room(std::uint32_t bytes, const GroupIndex& adds) const;
+
+  Committer& committer_;
+  SegmentFiles& files_;
+  Index& index_;
+  StateStore& states_;
+  const Clock& clock_;
+  Uuid spool_id_;
+  std::function<void(Segment&)> on_closed_;
+  Segment* open_ = nullptr;
+  SegmentNumber last_ = 0;
+};
+
+// Records of settles and states, ready to be appended; checksums use the open segment's seed.
+StagedRecord stage(RecordType type, Bytes meta, Slice head, Slice body, std::uint32_t seed);
+StateItem segments_item(const std::vector<SegmentNumber>& numbers);
+Result<std::vector<SegmentNumber>> segments_from(ByteView value);
+Bytes key_of(SegmentNumber number);
+Bytes key_of_queue(QueueId queue);
+Bytes key_of_lane(Lane lane);
+
+}  // namespace pannier::spool

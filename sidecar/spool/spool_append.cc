@@ -1,0 +1,366 @@
+#include <algorithm>
+#include <cassert>
+
+#include "sidecar/spool/spool_impl.h"
+
+namespace pannier::spool {
+namespace {
+
+constexpr std::uint32_t kRecordOverhead = RecordHeader::kSize + kRecordAlignment;
+constexpr std::uint32_t kTargetSizeMax = 40;
+constexpr std::uint32_t kTargetsMax = 16'384;  // queues that one message goes to
+constexpr std::uint32_t kSettleSizeMax = 36;   // one entry, alone in its segment
+constexpr std::uint32_t kBodyFooter = 16;
+constexpr std::uint32_t kEntryFooterMax = kRunEntrySize + 24;
+constexpr std::uint32_t kRunFooterMax = RunInfo::kSize + kRecordOverhead + kRunFixedSize;
+
+// Collects ordinals and changes by segment, for one settle record.
+class Settles {
+ public:
+  void settle(const Entry& entry) { by_segment_[entry.segment].ordinals.push_back(entry.ordinal); }
+  void settle(SegmentNumber segment, std::vector<Ordinal> ordinals) {
+    by_segment_[segment].ordinals = std::move(ordinals);
+  }
+  void change(const Entry& entry) {
+    by_segment_[entry.segment].changes.push_back(
+        {entry.ordinal, entry.delivery_count, entry.redelivered, entry.due});
+  }
+  bool empty() const { return by_segment_.empty(); }
+
+  std::vector<SettleTarget> targets() {
+    std::vector<SettleTarget> targets;
+    for (auto& [segment, of] : by_segment_)
+      targets.push_back({segment, ranges_of(std::move(of.ordinals)), std::move(of.changes)});
+    return targets;
+  }
+
+ private:
+  struct Of {
+    std::vector<Ordinal> ordinals;
+    std::vector<Change> changes;
+  };
+  std::map<SegmentNumber, Of> by_segment_;
+};
+
+struct Need {
+  std::uint64_t bytes = 0;
+  GroupIndex index;
+};
+
+std::uint64_t content_bytes(const Content& content) {
+  return content.head.size() + (content.parts > 0 ? 0 : content.body.size());
+}
+
+}  // namespace
+
+Commit Spool::Impl::append_raw(std::span<StagedRecord> group, std::span<const SettleTarget> settles,
+                               std::span<const StateItem> items) {
+  dirty = true;
+  return journal.append(group, settles, items);
+}
+
+// One group on its way into the journal. Everything that can fail comes before anything changes.
+class Spool::Impl::Append {
+ public:
+  Append(Impl& spool, Group& group) : spool_(spool), group_(group), items_(group.states_) {}
+
+  Result<Commit> run() {
+    group_.entries_.clear();
+    if (auto done = collect_purges(); !done) return done.error();
+    if (auto done = collect_needs(); !done) return done.error();
+    const bool frees = !group_.settles_.empty() || group_.publishes_.empty();
+    if (auto room = spool_.journal.make_room(static_cast<std::uint32_t>(need_.bytes), need_.index,
+                                             frees ? Use::urgent : Use::publish);
+        !room)
+      return room.error();
+    create_queues();
+    stage_all();
+    apply_purges();
+    const Commit commit = spool_.append_raw(spool_.staged, settled_, items_);
+    apply_publishes();
+    apply_settles();
+    drop_queues();
+    return commit;
+  }
+
+ private:
+  Result<void> collect_purges();
+  Result<void> collect_needs();
+  Result<void> need_publish(const Group::Publish& publish);
+  bool will_exist(QueueId queue) const;
+  void create_queues();
+  void stage_all();
+  void stage_publish(const Group::Publish& publish);
+  void apply_purges();
+  void apply_publishes();
+  void apply_settles();
+  void drop_queues();
+
+  Impl& spool_;
+  Group& group_;
+  std::vector<StateItem> items_;
+  std::vector<Sequence> purge_bounds_;
+  Need need_;
+  std::vector<MessageMeta> metas_;
+  std::vector<SettleTarget> settled_;
+};
+
+Result<void> Spool::Impl::Append::collect_purges() {
+  for (const Purge& purge : group_.purges_) {
+    const QueueState* queue = spool_.index.queue(purge.queue);
+    if (queue == nullptr)
+      return Error{Errc::not_found, "no queue with number " + std::to_string(purge.queue)};
+    StateItem item{StateKind::purge, false, key_of_queue(purge.queue), {}};
+    ByteWriter writer(item.value);
+    writer.le(queue->last_sequence);
+    for (const Entry& kept : purge.kept) writer.le(kept.sequence);
+    items_.push_back(std::move(item));
+    purge_bounds_.push_back(queue->last_sequence);
+  }
+  return {};
+}
+
+bool Spool::Impl::Append::will_exist(QueueId queue) const {
+  if (spool_.index.queue(queue) != nullptr) return true;
+  return std::any_of(items_.begin(), items_.end(), [&](const StateItem& item) {
+    return item.kind == StateKind::queue && !item.erased && item.key == key_of_queue(queue);
+  });
+}
+
+Result<void> Spool::Impl::Append::need_publish(const Group::Publish& publish) {
+  const auto targets = static_cast<std::uint32_t>(publish.targets.size());
+  if (targets == 0 || targets > kTargetsMax || publish.content.attributes.size() > 0xFFFF)
+    return Error{Errc::too_large, "a message for " + std::to_string(targets) + " queues with " +
+                                      std::to_string(publish.content.attributes.size()) +
+                                      " bytes of attributes"};
+  for (const Target& target : publish.targets)
+    if (!will_exist(target.queue))
+      return Error{Errc::not_found, "no queue with number " + std::to_string(target.queue)};
+  need_.bytes += kRecordOverhead + MessageMeta::kFixedSize + targets * kTargetSizeMax +
+                 publish.content.attributes.size() + content_bytes(publish.content);
+  need_.index.entries += targets;
+  need_.index.footer_bytes += targets * (kEntryFooterMax + kRunFooterMax) + kBodyFooter;
+  return {};
+}
+
+Result<void> Spool::Impl::Append::collect_needs() {
+  for (const Group::Publish& publish : group_.publishes_)
+    if (auto done = need_publish(publish); !done) return done;
+  const std::uint64_t settles = group_.settles_.size() + group_.changes_.size();
+  need_.bytes += 2 * kRecordOverhead + settles * kSettleSizeMax;
+  need_.index.footer_bytes += settles * kSettleSizeMax;
+  for (const StateItem& item : items_) {
+    need_.bytes += item.encoded_size();
+    need_.index.footer_bytes += item.encoded_size();
+  }
+  const std::uint64_t most = spool_.journal.group_bytes_max();
+  if (need_.bytes <= most) return {};
+  return Error{Errc::too_large, "a group of " + std::to_string(need_.bytes) +
+                                    " bytes; the most is " + std::to_string(most)};
+}
+
+void Spool::Impl::Append::create_queues() {
+  for (const StateItem& item : items_)
+    if (item.kind == StateKind::queue && !item.erased)
+      spool_.index.add_queue(load_le<std::uint32_t>(item.key.data()));
+}
+
+void Spool::Impl::Append::stage_publish(const Group::Publish& publish) {
+  const Content& content = publish.content;
+  const bool in_parts = content.parts > 0;
+  MessageMeta& meta = metas_.emplace_back();
+  meta.published = content.published;
+  meta.body_id = in_parts ? content.body_id : 0;
+  meta.parts = content.parts;
+  meta.body_size = in_parts ? content.body_size : content.body.size();
+  meta.head_size = static_cast<std::uint32_t>(content.head.size());
+  meta.targets = publish.targets;
+  meta.attributes = content.attributes;
+  for (Target& target : meta.targets)
+    target.sequence = ++spool_.index.queue(target.queue)->last_sequence;
+  Bytes bytes;
+  meta.encode(bytes);
+  spool_.staged.push_back(stage(RecordType::message, std::move(bytes), content.head,
+                                in_parts ? Slice() : content.body,
+                                spool_.journal.open_segment().seed()));
+}
+
+void Spool::Impl::Append::stage_all() {
+  const std::uint32_t seed = spool_.journal.open_segment().seed();
+  spool_.staged.clear();
+  metas_.reserve(group_.publishes_.size());
+  for (const Group::Publish& publish : group_.publishes_) stage_publish(publish);
+  Settles settles;
+  for (const Entry& entry : group_.settles_) settles.settle(spool_.moves.resolved(entry));
+  for (const Entry& entry : group_.changes_) settles.change(spool_.moves.resolved(entry));
+  settled_ = settles.targets();
+  if (!settled_.empty()) {
+    Bytes bytes;
+    encode_settles(settled_, bytes);
+    spool_.staged.push_back(stage(RecordType::settle, std::move(bytes), {}, {}, seed));
+  }
+  if (!items_.empty()) {
+    Bytes bytes;
+    for (const StateItem& item : items_) item.encode(bytes);
+    spool_.staged.push_back(stage(RecordType::state, std::move(bytes), {}, {}, seed));
+  }
+  std::uint32_t ordinal = spool_.journal.open_segment().entries;
+  for (std::size_t i = 0; i < spool_.staged.size(); ++i) {
+    spool_.staged[i].header.first_ordinal = ordinal;
+    if (i < metas_.size()) ordinal += static_cast<std::uint32_t>(metas_[i].targets.size());
+  }
+}
+
+void Spool::Impl::Append::apply_purges() {
+  for (std::size_t i = 0; i < group_.purges_.size(); ++i) {
+    std::vector<Entry> kept;
+    for (const Entry& entry : group_.purges_[i].kept)
+      kept.push_back(spool_.moves.resolved(entry));
+    spool_.index.purge(group_.purges_[i].queue, purge_bounds_[i], kept);
+    spool_.check_dead = true;
+  }
+}
+
+void Spool::Impl::Append::apply_publishes() {
+  Segment& open = spool_.journal.open_segment();
+  for (std::size_t i = 0; i < metas_.size(); ++i) {
+    const MessageMeta& meta = metas_[i];
+    const StagedRecord& record = spool_.staged[i];
+    const std::uint32_t first = record.header.first_ordinal;
+    const auto targets = static_cast<std::uint32_t>(meta.targets.size());
+    for (std::uint32_t at = 0; at < targets; ++at) {
+      group_.entries_.push_back(entry_of(meta.targets[at], meta, open.number(), record.offset,
+                                         record.bytes_on_disk(),
+                                         static_cast<Ordinal>(first + at)));
+      spool_.index.add(open, group_.entries_.back());
+    }
+    open.outstanding += targets;
+    if (meta.parts == 0) continue;
+    open.bodies.push_back({meta.body_id, meta.parts, static_cast<Ordinal>(first),
+                           static_cast<std::uint16_t>(targets)});
+    spool_.bodies.finish(meta.body_id, targets, {open.number(), record.offset});
+  }
+}
+
+void Spool::Impl::Append::apply_settles() {
+  for (const Entry& entry : group_.changes_) {
+    const Entry now = spool_.moves.resolved(entry);
+    if (Segment* segment = spool_.index.segment(now.segment))
+      segment->change({now.ordinal, now.delivery_count, now.redelivered, now.due});
+  }
+  for (const Entry& entry : group_.settles_) {
+    const Entry now = spool_.moves.resolved(entry);
+    if (spool_.index.settle(now)) spool_.bodies.settle_entry(now.position());
+    spool_.release(entry);
+    spool_.check_dead = true;
+  }
+}
+
+void Spool::Impl::Append::drop_queues() {
+  for (const StateItem& item : items_) {
+    if (item.kind != StateKind::queue || !item.erased) continue;
+    spool_.index.drop_queue(load_le<std::uint32_t>(item.key.data()));
+    spool_.check_dead = true;
+  }
+}
+
+Result<Commit> Spool::Impl::append(Group& group) {
+  if (closed) return Error{Errc::closed, "the spool is closed"};
+  if (group.empty()) return Error{Errc::bad_argument, "an empty group"};
+  return Append(*this, group).run();
+}
+
+void Spool::Impl::settle(const Entry& entry) {
+  const Entry now = moves.resolved(entry);
+  if (index.settle(now)) {
+    bodies.settle_entry(now.position());
+    pending_settles[now.segment].push_back(now.ordinal);
+    if (!settle_deadline) settle_deadline = clock.now() + options.settle_delay_max;
+    check_dead = true;
+  }
+  release(entry);
+}
+
+void Spool::Impl::release(const Entry& entry) {
+  if (Segment* segment = index.segment(entry.segment)) {
+    if (segment->outstanding > 0) --segment->outstanding;
+    return;
+  }
+  moves.given_back(entry.segment);
+}
+
+// Pending settles become records, as many as it takes; what finds no room waits for some.
+void Spool::Impl::stage_pending_settles() {
+  constexpr std::size_t kOrdinalsPerRecord = 16'384;
+  while (!pending_settles.empty()) {
+    Settles settles;
+    std::size_t count = 0;
+    auto last = pending_settles.begin();
+    for (; last != pending_settles.end() && count < kOrdinalsPerRecord; ++last) {
+      count += last->second.size() + 4;
+      if (index.segment(last->first) != nullptr) settles.settle(last->first, last->second);
+    }
+    if (!settles.empty()) {
+      const std::vector<SettleTarget> targets = settles.targets();
+      Bytes bytes;
+      encode_settles(targets, bytes);
+      const auto size = static_cast<std::uint32_t>(bytes.size());
+      if (!journal.make_room(size + kRecordOverhead, {0, size}, Use::urgent)) return;
+      StagedRecord record =
+          stage(RecordType::settle, std::move(bytes), {}, {}, journal.open_segment().seed());
+      record.header.first_ordinal = journal.open_segment().entries;
+      append_raw({&record, 1}, targets, {});
+    }
+    pending_settles.erase(pending_settles.begin(), last);
+  }
+  settle_deadline.reset();
+}
+
+// State items in as many groups as their size asks for; each is whole, the last one's commit is
+// returned.
+Result<Commit> Spool::Impl::append_states(std::vector<StateItem> items) {
+  Commit commit = committer.last_commit();
+  for (std::size_t begin = 0; begin < items.size();) {
+    Bytes bytes;
+    std::size_t end = begin;
+    while (end < items.size() &&
+           (end == begin || bytes.size() + items[end].encoded_size() < journal.group_bytes_max()))
+      items[end++].encode(bytes);
+    const auto size = static_cast<std::uint32_t>(bytes.size());
+    if (auto room = journal.make_room(size + kRecordOverhead, {0, size}, Use::urgent); !room)
+      return room.error();
+    StagedRecord record =
+        stage(RecordType::state, std::move(bytes), {}, {}, journal.open_segment().seed());
+    record.header.first_ordinal = journal.open_segment().entries;
+    commit = append_raw({&record, 1}, {}, std::span(items).subspan(begin, end - begin));
+    begin = end;
+  }
+  return commit;
+}
+
+Result<void> Spool::Impl::append_part(BodyId body_id, Slice bytes) {
+  Bodies::Body* body = bodies.find(body_id);
+  if (body == nullptr) return Error{Errc::not_found, "no such body"};
+  if (bodies.unfinished_bytes() + bytes.size() > options.unfinished_body_bytes_max)
+    return Error{Errc::limit_reached, "too many bytes in unfinished bodies"};
+  const auto record_bytes =
+      kRecordOverhead + static_cast<std::uint32_t>(PartMeta::kSize + bytes.size());
+  if (record_bytes > journal.group_bytes_max())
+    return Error{Errc::too_large, "a part of " + std::to_string(bytes.size()) + " bytes"};
+  if (auto room = journal.make_room(record_bytes, {0, 20}, Use::publish); !room) return room;
+  Segment& open = journal.open_segment();
+  const auto part_index = static_cast<std::uint32_t>(body->parts.size());
+  Bytes meta;
+  PartMeta{body_id, part_index}.encode(meta);
+  const std::size_t size = bytes.size();
+  StagedRecord record = stage(RecordType::part, std::move(meta), {}, std::move(bytes), open.seed());
+  record.header.first_ordinal = open.entries;
+  append_raw({&record, 1}, {}, {});
+  open.parts.push_back({body_id, part_index, record.offset, record.bytes_on_disk()});
+  bodies.place(body_id, part_index, {open.number(), record.offset, record.bytes_on_disk()});
+  bodies.find(body_id)->bytes += size;
+  bodies.add_unfinished(static_cast<std::int64_t>(size));
+  return {};
+}
+
+}  // namespace pannier::spool

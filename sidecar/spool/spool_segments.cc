@@ -1,0 +1,148 @@
+#include <algorithm>
+
+#include "common/log.h"
+#include "sidecar/spool/sealer.h"
+#include "sidecar/spool/spool_impl.h"
+
+namespace pannier::spool {
+
+void Spool::Impl::on_synced(const SyncReport& report) {
+  bool moved = false;
+  while (!pending_horizons.empty() && pending_horizons.front().commit <= report.commit) {
+    const PendingHorizon& pending = pending_horizons.front();
+    if (QueueState* queue = index.queue(pending.lane.queue)) {
+      LaneState& lane = queue->lanes[pending.lane.priority];
+      lane.horizon = std::max(lane.horizon, pending.horizon);
+      moved = true;
+    }
+    pending_horizons.pop_front();
+  }
+  while (!leaving.empty() && leaving.front().commit <= report.commit) {
+    const Leaving gone = leaving.front();
+    leaving.pop_front();
+    Segment& segment = *index.segment(gone.segment);
+    SegmentFile file = segment.file();
+    pager.forget(gone.segment);
+    moves.segment_left(gone.segment, segment.outstanding);
+    if (gone.was_oldest) states.forget_erased(gone.segment);
+    index.remove_segment(gone.segment);
+    files.give_back(std::move(file));
+  }
+  seal_synced();
+  while (!waiting.empty() && waiting.front().commit <= report.commit) {
+    Task task = std::move(waiting.front().task);
+    waiting.pop_front();
+    task();
+  }
+  compactor.on_synced(report.commit);
+  callbacks.on_synced(report);
+  if (moved) callbacks.on_room();
+}
+
+void Spool::Impl::on_closed(Segment& segment) {
+  closing.push_back({committer.last_commit(), segment.number()});
+  dirty = true;  // its last batch is written soon, and then its footer
+}
+
+// Footers of closed segments whose last batch is synced: on the pool.
+void Spool::Impl::seal_synced() {
+  while (!closing.empty() && closing.front().commit <= committer.synced_commit()) {
+    const SegmentNumber number = closing.front().segment;
+    closing.pop_front();
+    Segment& segment = *index.segment(number);
+    segment.state = Segment::State::sealing;
+    threads.pool.post([alive = alive, &loop = threads.loop, number, file = segment.file().file,
+                       footer = prepare_footer(segment)]() mutable {
+      auto runs = write_footer(std::move(footer), *file);
+      loop.post([alive, number, runs = std::move(runs)]() mutable {
+        if (*alive != nullptr) (*alive)->on_sealed(number, std::move(runs));
+      });
+    });
+  }
+}
+
+void Spool::Impl::on_sealed(SegmentNumber number, Result<std::vector<RunInfo>> runs) {
+  if (!runs) {
+    callbacks.on_failed(runs.error());
+    return;
+  }
+  Segment& segment = *index.segment(number);
+  for (std::size_t i = 0; i < runs->size(); ++i) segment.runs()[i].info = (*runs)[i];
+  segment.become_sealed();
+  check_dead = true;
+  give_up_dead();
+}
+
+void Spool::Impl::give_up_dead() {
+  if (!std::exchange(check_dead, false)) return;
+  std::vector<SegmentNumber> dead;
+  for (const auto& [number, segment] : index.segments())
+    if (segment->state == Segment::State::sealed && segment->live_entries() == 0 &&
+        segment->part_bytes == 0 && segment->readers == 0)
+      dead.push_back(number);
+  for (const SegmentNumber number : dead)
+    if (!leave(*index.segment(number))) {
+      check_dead = true;  // no room to say so yet
+      return;
+    }
+  if (!compactor.is_busy() && wants_compaction()) compactor.start();
+}
+
+// Writes again what only this segment says, and takes it off the list of live segments. Its file is
+// free once that is synced.
+Result<void> Spool::Impl::leave(Segment& segment) {
+  const SegmentNumber number = segment.number();
+  const bool is_oldest = [&] {
+    for (const auto& [other, held] : index.segments())
+      if (held->state != Segment::State::leaving) return other == number;
+    return true;
+  }();
+  std::vector<StateItem> items;
+  for (StateItem& item : states.held_by(number, is_oldest))
+    if (item.kind != StateKind::snapshot && item.kind != StateKind::segments)
+      items.push_back(std::move(item));
+  std::vector<SegmentNumber> spoken_of = segment.settles_of;
+  for (const SegmentNumber target : states.snapshots_in(number)) {
+    if (index.segment(target) == nullptr)
+      states.erase_item(StateKind::snapshot, key_of(target));
+    else
+      spoken_of.push_back(target);
+  }
+  std::sort(spoken_of.begin(), spoken_of.end());
+  spoken_of.erase(std::unique(spoken_of.begin(), spoken_of.end()), spoken_of.end());
+  for (const SegmentNumber target : spoken_of) {
+    const Segment* other = index.segment(target);
+    if (other == nullptr || target == number || other->state == Segment::State::leaving) continue;
+    const auto later = states.segment_of(StateKind::snapshot, key_of(target));
+    if (later && *later > number) continue;  // a later snapshot says it all
+    StateItem item{StateKind::snapshot, false, key_of(target), {}};
+    const SettleTarget snapshot = other->snapshot();
+    encode_settles({&snapshot, 1}, item.value);
+    items.push_back(std::move(item));
+  }
+  // First everything else, then the list: a crash in between finds both copies.
+  if (auto said = append_states(std::move(items)); !said) return said.error();
+  segment.state = Segment::State::leaving;
+  std::vector<StateItem> list{segments_item(index.numbers())};
+  auto commit = append_states(std::move(list));
+  if (!commit) {
+    segment.state = Segment::State::sealed;
+    return commit.error();
+  }
+  states.erase_item(StateKind::snapshot, key_of(number));
+  leaving.push_back({*commit, number, is_oldest});
+  return {};
+}
+
+// Disk bytes stay under twice the live bytes and four segments; with a full spool, whatever is dead
+// enough is worth having.
+bool Spool::Impl::wants_compaction() const {
+  const std::uint64_t segment_bytes = options.files.segment_bytes;
+  const std::uint64_t used = (files.in_use() - leaving.size()) * segment_bytes;
+  if (used > 2 * index.live_bytes() + 3 * segment_bytes) return true;
+  const auto may = files.may_take(Use::publish);
+  return !may && may.error().code == Errc::spool_full &&
+         used > index.live_bytes() + 3 * segment_bytes;
+}
+
+}  // namespace pannier::spool
