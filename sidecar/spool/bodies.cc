@@ -27,32 +27,48 @@ void Bodies::place(BodyId id, std::uint32_t index, const Part& part) {
     index_.add_part_bytes(*now, part.record_bytes);
 }
 
-void Bodies::finish(BodyId id, std::uint32_t entries, Position message) {
+void Bodies::finish(BodyId id, std::vector<Reader> readers, Position message) {
   Body& body = bodies_[id];
   if (!body.finished) unfinished_bytes_ -= std::min(unfinished_bytes_, body.bytes);
   body.finished = true;
-  body.entries += entries;
+  body.message = message;
+  body.readers = std::move(readers);
   by_message_[message] = id;
 }
 
-void Bodies::settle_entry(Position message, std::uint32_t entries) {
-  const auto found = by_message_.find(message);
+void Bodies::settle(const Entry& entry) {
+  const auto found = by_message_.find(entry.position());
   if (found == by_message_.end()) return;
   const BodyId id = found->second;
+  std::erase(bodies_[id].readers, Reader{entry.queue, entry.sequence});
+  drop_unread(id);
+}
+
+void Bodies::drop_unread(BodyId id) {
   Body& body = bodies_[id];
-  body.entries -= std::min(body.entries, entries);
-  if (body.entries > 0) return;
-  by_message_.erase(found);
+  if (!body.readers.empty()) return;
+  by_message_.erase(body.message);
   drop(id);
 }
 
-void Bodies::move_message(Position from, Position to, std::uint32_t entries) {
+void Bodies::move_message(Position from, Position to) {
   const auto found = by_message_.find(from);
   if (found == by_message_.end()) return;
   const BodyId id = found->second;
   by_message_.erase(found);
   by_message_[to] = id;
-  bodies_[id].entries = entries;
+  bodies_[id].message = to;
+}
+
+void Bodies::purge(QueueId id, const QueueState* queue) {
+  std::vector<BodyId> changed;
+  for (auto& [body_id, body] : bodies_) {
+    const auto gone = [&](const Reader& reader) {
+      return reader.queue == id && (queue == nullptr || queue->is_purged(reader.sequence));
+    };
+    if (body.finished && std::erase_if(body.readers, gone) > 0) changed.push_back(body_id);
+  }
+  for (const BodyId body_id : changed) drop_unread(body_id);
 }
 
 void Bodies::drop(BodyId id) {

@@ -14,6 +14,12 @@ namespace pannier::spool {
 
 class Bodies {
  public:
+  // A live entry of the body's message.
+  struct Reader {
+    QueueId queue = 0;
+    Sequence sequence = 0;
+    bool operator==(const Reader&) const = default;
+  };
   struct Part {
     SegmentNumber segment = 0;
     Offset offset = 0;
@@ -22,8 +28,9 @@ class Bodies {
   struct Body {
     std::vector<Part> parts;
     std::uint64_t bytes = 0;        // of the body, in its parts so far
-    std::uint32_t entries = 0;      // live entries of its message
+    std::vector<Reader> readers;    // live entries of its message
     bool finished = false;
+    Position message;               // once finished
   };
 
   explicit Bodies(Index& index) : index_(index) {}
@@ -34,13 +41,14 @@ class Bodies {
   bool lies_at(BodyId id, std::uint32_t index, SegmentNumber segment, Offset offset) const;
   // Its place, new or after compaction; takes the bytes off the old place.
   void place(BodyId id, std::uint32_t index, const Part& part);
-  void finish(BodyId id, std::uint32_t entries, Position message);
-  // One entry of the message that stands at `message` is settled.
-  void settle_entry(Position message, std::uint32_t entries = 1);
-  void move_message(Position from, Position to, std::uint32_t entries);
+  void finish(BodyId id, std::vector<Reader> readers, Position message);
+  // An entry of a message, in parts or not, is settled: by its place of now.
+  void settle(const Entry& entry);
+  void move_message(Position from, Position to);
+  // Ready messages of the queue up to there are gone, but for those that `queue` keeps.
+  void purge(QueueId id, const QueueState* queue);
   void drop(BodyId id);
 
-  bool has_message(Position message) const { return by_message_.contains(message); }
   std::uint64_t unfinished_bytes() const { return unfinished_bytes_; }
   void add_unfinished(std::int64_t bytes) {
     unfinished_bytes_ += static_cast<std::uint64_t>(bytes);
@@ -48,6 +56,8 @@ class Bodies {
   std::size_t size() const { return bodies_.size(); }
 
  private:
+  void drop_unread(BodyId id);
+
   struct PositionHash {
     std::size_t operator()(const Position& at) const {
       return std::hash<std::uint64_t>()(at.segment * 0x9E3779B97F4A7C15u ^ at.offset);

@@ -92,7 +92,7 @@ std::optional<Commit> CompactionGroup::append() {
                         {open.number(), record.offset, record.bytes_on_disk()});
   }
   for (const Entry& entry : lost_)
-    if (spool_.index.settle(entry)) spool_.bodies.settle_entry(entry.position());
+    if (spool_.index.settle(entry)) spool_.bodies.settle(entry);
   return commit;
 }
 
@@ -112,7 +112,7 @@ void CompactionGroup::apply_message(const Copy& copy, const StagedRecord& record
                       is_held);
   }
   if (copy.meta.parts == 0) return;
-  spool_.bodies.move_message(copy.old.front().position(), {open.number(), record.offset}, entries);
+  spool_.bodies.move_message(copy.old.front().position(), {open.number(), record.offset});
   open.bodies.push_back({copy.meta.body_id, copy.meta.parts,
                          static_cast<Ordinal>(record.header.first_ordinal),
                          static_cast<std::uint16_t>(entries)});

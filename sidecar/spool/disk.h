@@ -6,7 +6,8 @@
 // must not retry. A File may be read on any thread while another one writes other bytes of it.
 //
 // What survives a power cut: the bytes of a file up to its last sync(), and the names of the folder
-// up to the last sync_folder(). Anything later may be there, missing, or there in part, in any order.
+// up to the last sync_folder(). Anything later may be there, missing, or there in part, in any
+// order.
 #pragma once
 
 #include <cstddef>
@@ -42,8 +43,8 @@ class File {
   // fdatasync: all bytes written before are on stable storage when it returns well.
   virtual Result<void> sync() = 0;
   virtual Result<std::uint64_t> size() const = 0;
-  // Makes the file this long with its blocks reserved, so that later writes cannot run out of space.
-  // Never shortens it. After a failure the file is as long as before.
+  // Makes the file this long with its blocks reserved, so that later writes cannot run out of
+  // space. Never shortens it. After a failure the file is as long as before.
   virtual Result<void> allocate(std::uint64_t size) = 0;
 };
 

@@ -472,7 +472,7 @@ Result<void> Recovery::apply_bodies() {
       parts_[part.body_id][part.index] = {number, part.offset, part.record_bytes};
   for (auto& [number, held] : into_.index.segments()) {
     for (const BodyInfo& body : held->bodies) {
-      std::uint32_t live = 0;
+      std::vector<Bodies::Reader> live;
       Offset message_at = 0;
       for (const Run& run : held->runs()) {
         std::vector<Entry> entries = run.resident;
@@ -487,14 +487,14 @@ Result<void> Recovery::apply_bodies() {
               entry.ordinal >= body.first_ordinal + body.entries)
             continue;
           message_at = entry.offset;
-          if (into_.index.is_live(*held, entry)) ++live;
+          if (into_.index.is_live(*held, entry)) live.push_back({entry.queue, entry.sequence});
         }
       }
-      if (live == 0) continue;
+      if (live.empty()) continue;
       into_.bodies.begin(body.body_id);
       for (const auto& [index, part] : parts_[body.body_id])
         into_.bodies.place(body.body_id, index, part);
-      into_.bodies.finish(body.body_id, live, {number, message_at});
+      into_.bodies.finish(body.body_id, std::move(live), {number, message_at});
     }
   }
   return {};

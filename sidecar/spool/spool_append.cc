@@ -216,7 +216,9 @@ void Spool::Impl::Append::apply_purges() {
     std::vector<Entry> kept;
     for (const Entry& entry : group_.purges_[i].kept)
       kept.push_back(spool_.moves.resolved(entry));
-    spool_.index.purge(group_.purges_[i].queue, purge_bounds_[i], kept);
+    const QueueId queue = group_.purges_[i].queue;
+    spool_.index.purge(queue, purge_bounds_[i], kept);
+    spool_.bodies.purge(queue, spool_.index.queue(queue));
     spool_.check_dead = true;
   }
 }
@@ -238,7 +240,9 @@ void Spool::Impl::Append::apply_publishes() {
     if (meta.parts == 0) continue;
     open.bodies.push_back({meta.body_id, meta.parts, static_cast<Ordinal>(first),
                            static_cast<std::uint16_t>(targets)});
-    spool_.bodies.finish(meta.body_id, targets, {open.number(), record.offset});
+    std::vector<Bodies::Reader> readers;
+    for (const Target& target : meta.targets) readers.push_back({target.queue, target.sequence});
+    spool_.bodies.finish(meta.body_id, std::move(readers), {open.number(), record.offset});
   }
 }
 
@@ -250,7 +254,7 @@ void Spool::Impl::Append::apply_settles() {
   }
   for (const Entry& entry : group_.settles_) {
     const Entry now = spool_.moves.resolved(entry);
-    if (spool_.index.settle(now)) spool_.bodies.settle_entry(now.position());
+    if (spool_.index.settle(now)) spool_.bodies.settle(now);
     spool_.release(entry);
     spool_.check_dead = true;
   }
@@ -259,7 +263,9 @@ void Spool::Impl::Append::apply_settles() {
 void Spool::Impl::Append::drop_queues() {
   for (const StateItem& item : items_) {
     if (item.kind != StateKind::queue || !item.erased) continue;
-    spool_.index.drop_queue(load_le<std::uint32_t>(item.key.data()));
+    const auto queue = load_le<std::uint32_t>(item.key.data());
+    spool_.index.drop_queue(queue);
+    spool_.bodies.purge(queue, nullptr);
     spool_.check_dead = true;
   }
 }
@@ -273,7 +279,7 @@ Result<Commit> Spool::Impl::append(Group& group) {
 void Spool::Impl::settle(const Entry& entry) {
   const Entry now = moves.resolved(entry);
   if (index.settle(now)) {
-    bodies.settle_entry(now.position());
+    bodies.settle(now);
     pending_settles[now.segment].push_back(now.ordinal);
     if (!settle_deadline) settle_deadline = clock.now() + options.settle_delay_max;
     check_dead = true;

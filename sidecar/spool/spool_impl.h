@@ -39,6 +39,7 @@ class Spool::Impl {
   void on_sealed(SegmentNumber number, Result<std::vector<RunInfo>> runs);
   void give_up_dead();
   Result<void> leave(Segment& segment);
+  Result<Commit> append_list();
   bool wants_compaction() const;
 
   // spool.cc

@@ -80,8 +80,11 @@ void Spool::Impl::give_up_dead() {
     if (segment->state == Segment::State::sealed && segment->live_entries() == 0 &&
         segment->part_bytes == 0 && segment->readers == 0)
       dead.push_back(number);
+  // A message whose parts lie in a dead segment may be settled in memory only: say so first.
+  if (!dead.empty()) stage_pending_settles();
+  const bool all_said = pending_settles.empty();
   for (const SegmentNumber number : dead)
-    if (!leave(*index.segment(number))) {
+    if (!all_said || !leave(*index.segment(number))) {
       check_dead = true;  // no room to say so yet
       return;
     }
@@ -123,8 +126,7 @@ Result<void> Spool::Impl::leave(Segment& segment) {
   // First everything else, then the list: a crash in between finds both copies.
   if (auto said = append_states(std::move(items)); !said) return said.error();
   segment.state = Segment::State::leaving;
-  std::vector<StateItem> list{segments_item(index.numbers())};
-  auto commit = append_states(std::move(list));
+  auto commit = append_list();
   if (!commit) {
     segment.state = Segment::State::sealed;
     return commit.error();
@@ -132,6 +134,13 @@ Result<void> Spool::Impl::leave(Segment& segment) {
   states.erase_item(StateKind::snapshot, key_of(number));
   leaving.push_back({*commit, number, is_oldest});
   return {};
+}
+
+// The list of live segments. Made once there is room: a new segment must be on it.
+Result<Commit> Spool::Impl::append_list() {
+  const auto size = static_cast<std::uint32_t>(segments_item(index.numbers()).encoded_size() + 64);
+  if (auto room = journal.make_room(size, {0, size}, Use::urgent); !room) return room.error();
+  return append_states({segments_item(index.numbers())});
 }
 
 // Disk bytes stay under twice the live bytes and four segments; with a full spool, whatever is dead

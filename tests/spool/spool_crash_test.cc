@@ -1,0 +1,59 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "common/log.h"
+#include "tests/spool/spool_model.h"
+
+namespace pannier::spool {
+namespace {
+
+using testing::IsEmpty;
+using testing::Not;
+
+// How many seeds: PANNIER_SEEDS makes it a long run, PANNIER_SEED replays one.
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+class SpoolCrash : public testing::Test {
+ protected:
+  void SetUp() override { log::set_sink([](std::string_view) {}); }
+  void TearDown() override { log::set_sink({}); }
+};
+
+TEST_F(SpoolCrash, KeepsItsPromisesWhateverTheStepAtWhichThePowerGoes) {
+  const std::uint64_t first = from_environment("PANNIER_SEED", 1);
+  const std::uint64_t count =
+      std::getenv("PANNIER_SEED") != nullptr ? 1 : from_environment("PANNIER_SEEDS", 150);
+  ModelCounts counts;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    ModelRun run;
+    run.seed = seed;
+    ASSERT_THAT(run_model(run, counts), IsEmpty());
+  }
+  if (count < 100) return;
+  // The runs went through what they are for.
+  EXPECT_GT(counts.lives, 300);
+  EXPECT_GT(counts.unsynced_kept, 0);
+  EXPECT_GT(counts.unsynced_lost, 0);
+  EXPECT_GT(counts.segments, 3u);
+  EXPECT_GT(counts.compacted_bytes, 0u);
+}
+
+TEST_F(SpoolCrash, TheModelNoticesASyncThatDoesNothing) {
+  int noticed = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    ModelCounts counts;
+    ModelRun run;
+    run.seed = seed;
+    run.sync_is_a_lie = true;
+    if (!run_model(run, counts).empty()) ++noticed;
+  }
+  EXPECT_GE(noticed, 8);
+}
+
+}  // namespace
+}  // namespace pannier::spool
