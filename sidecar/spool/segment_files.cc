@@ -58,13 +58,31 @@ std::uint64_t SegmentFiles::segments_max() const {
 }
 
 std::uint64_t SegmentFiles::disk_bytes() const {
-  return (in_use_ + spares_.size() + making_) * limits_.segment_bytes + other_bytes_;
+  return (in_use_ + spares_.size() + making_ + removing_) * limits_.segment_bytes + other_bytes_;
+}
+
+bool SegmentFiles::has_room_for_other(std::uint64_t bytes) const {
+  const std::size_t unused = spares_.size() + making_ + removing_;
+  const std::uint64_t files = in_use_ + std::max<std::size_t>(unused, limits_.reserve);
+  return files * limits_.segment_bytes + other_bytes_ + bytes <= limits_.bytes_max;
+}
+
+bool SegmentFiles::has_room_for_spare() const {
+  return in_use_ + spares_.size() + making_ + removing_ < segments_max();
+}
+
+bool SegmentFiles::is_segment_name(std::string_view name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
+  if (name.size() <= kPrefix.size() + kSuffix.size()) return false;
+  name.remove_prefix(kPrefix.size());
+  name.remove_suffix(kSuffix.size());
+  return std::ranges::all_of(name, [](char digit) { return digit >= '0' && digit <= '9'; });
 }
 
 void SegmentFiles::note_name(const std::string& name) {
   std::uint64_t number = 0;
   const std::size_t begin = kPrefix.size();
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return;
+  if (!is_segment_name(name)) return;
   std::from_chars(name.data() + begin, name.data() + name.size() - kSuffix.size(), number);
   last_name_ = std::max(last_name_, number);
 }
@@ -139,22 +157,34 @@ void SegmentFiles::give_back(SegmentFile file) {
   on_more_();
 }
 
+// Removes what is more than that. The files count until they are gone.
+void SegmentFiles::remove_extra(std::size_t wanted) {
+  std::vector<SegmentFile> extra(
+      std::make_move_iterator(spares_.begin() + static_cast<std::ptrdiff_t>(wanted)),
+      std::make_move_iterator(spares_.end()));
+  spares_.resize(wanted);
+  removing_ += extra.size();
+  pool_.post([&disk = disk_, &loop = loop_, alive = alive_, extra = std::move(extra)] {
+    for (const SegmentFile& file : extra)
+      if (auto removed = disk.remove(file.name); !removed)
+        log::warn("a spare segment file stays behind",
+                  {{"file", file.name}, {"error", removed.error().detail}});
+    loop.post([alive, count = extra.size()] {
+      if (*alive == nullptr) return;
+      (*alive)->removing_ -= count;
+      (*alive)->refill();
+    });
+  });
+}
+
 void SegmentFiles::refill() {
   const std::size_t wanted = limits_.reserve + limits_.ahead;
   if (spares_.size() > wanted) {
-    std::vector<SegmentFile> extra(std::make_move_iterator(spares_.begin() + wanted),
-                                   std::make_move_iterator(spares_.end()));
-    spares_.resize(wanted);
-    pool_.post([&disk = disk_, extra = std::move(extra)] {
-      for (const SegmentFile& file : extra)
-        if (auto removed = disk.remove(file.name); !removed)
-          log::warn("a spare segment file stays behind",
-                    {{"file", file.name}, {"error", removed.error().detail}});
-    });
+    remove_extra(wanted);
     return;
   }
   if (making_ > 0 || spares_.size() >= wanted) return;
-  if (in_use_ + spares_.size() >= segments_max()) return;
+  if (!has_room_for_spare()) return;
   ++making_;
   pool_.post([&disk = disk_, &loop = loop_, limits = limits_, name = next_name(), alive = alive_] {
     auto made = make_file(disk, name, limits);
