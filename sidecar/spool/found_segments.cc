@@ -32,8 +32,9 @@ Result<std::optional<SegmentTrailer>> trailer_of(const File& file, std::uint32_t
   auto last = read_page(file, segment_bytes - kPageSize, page);
   if (!last) return last.error();
   auto trailer = SegmentTrailer::decode(*last);
-  const bool of_last_life = trailer && header && (trailer->header.number != header->number ||
-                                                  trailer->header.salt != header->salt);
+  const bool of_last_life =
+      trailer && header &&
+      (trailer->header.number != header->number || trailer->header.salt != header->salt);
   const bool is_sound = trailer && trailer->header.segment_bytes == segment_bytes &&
                         trailer->data_end >= kPageSize && trailer->data_end <= segment_bytes &&
                         trailer->data_end % kPageSize == 0 &&
@@ -115,8 +116,9 @@ class Finder {
     segment.header = **header;
     if (segment.header.spool_id != spool_id_ || segment.header.segment_bytes != segment_bytes_ ||
         found_.segments.contains(segment.header.number)) {
-      log::warn("spool: a file looks like a journal segment but is not this spool's; it is left alone",
-                {{"file", info.name}, {"segment", segment.header.number}});
+      log::warn(
+          "spool: a file looks like a journal segment but is not this spool's; it is left alone",
+          {{"file", info.name}, {"segment", segment.header.number}});
       found_.others.push_back(info);
       return {};
     }

@@ -1,10 +1,11 @@
-// FoundSegments: the segment files of a folder, and what each of them says, before anything of it is
-// believed.
+// FoundSegments: the segment files of a folder, and what each of them says, before anything of it
+// is believed.
 //
 // find_segments() reads headers, trailers and the cores of sealed segments. scan_segments() reads
-// those that were not sealed, or whose footer is damaged: it tells damage to synced data, around which
-// everything is kept, from the tail that a crash cut off, and takes the records that are left. Neither
-// changes anything on disk. Whether a segment is alive is for recovery to decide. Blocks; at start.
+// those that were not sealed, or whose footer is damaged: it tells damage to synced data, around
+// which everything is kept, from the tail that a crash cut off, and takes the records that are
+// left. Neither changes anything on disk. Whether a segment is alive is for recovery to decide.
+// Blocks; at start.
 #pragma once
 
 #include <map>

@@ -2,9 +2,10 @@
 // again.
 //
 // One file a stretch, `quarantine-<segment>-<begin>.bin`, whole once it has that name. They count
-// against the spool's limit on bytes, are bounded in all, and stay until somebody removes them; damage
-// that finds no room is only reported. That such a file is there also tells a later recovery that the
-// stretch was synced. Owned by Spool; loop thread, files on the pool; recovery's calls block.
+// against the spool's limit on bytes, are bounded in all, and stay until somebody removes them;
+// damage that finds no room is only reported. That such a file is there also tells a later recovery
+// that the stretch was synced. Owned by Spool; loop thread, files on the pool; recovery's calls
+// block.
 #pragma once
 
 #include <set>
@@ -20,8 +21,9 @@ namespace pannier::spool {
 
 class Quarantine {
  public:
-  static constexpr std::uint64_t kBytesMax = 64u << 20;  // and at most an eighth of the spool's limit
-  static constexpr std::size_t kPlacesMax = 65'536;      // remembered
+  static constexpr std::uint64_t kBytesMax = 64u
+                                             << 20;  // and at most an eighth of the spool's limit
+  static constexpr std::size_t kPlacesMax = 65'536;  // remembered
 
   Quarantine(Disk& disk, Executor& loop, Executor& pool, Index& index, SegmentFiles& files);
   ~Quarantine();

@@ -88,8 +88,8 @@ Result<void> Recovery::find() {
   return scan_segments(found_, into_.quarantine.places());
 }
 
-// Only segments that the latest list names are alive: the others were given up, and what they say may
-// no longer be true.
+// Only segments that the latest list names are alive: the others were given up, and what they say
+// may no longer be true.
 Result<void> Recovery::keep_listed() {
   for (auto at = found_.segments.rbegin(); at != found_.segments.rend() && lister_ == 0; ++at) {
     for (const StateItem& item : at->second.said()) {
@@ -128,8 +128,7 @@ Result<void> Recovery::keep_listed() {
 }
 
 bool Recovery::is_alive(const FoundSegment& segment) const {
-  const bool is_listed =
-      segment.header.number > lister_ || listed_.contains(segment.header.number);
+  const bool is_listed = segment.header.number > lister_ || listed_.contains(segment.header.number);
   return is_listed && (!segment.is_scanned || segment.cut > kPageSize);
 }
 
@@ -138,18 +137,17 @@ Result<void> Recovery::apply_states() {
     for (const StateItem& item : found.said()) {
       into_.states.note(item, number);
       if (item.kind == StateKind::queue && item.key.size() == sizeof(QueueId))
-        result_.last_queue =
-            std::max(result_.last_queue, load_le<std::uint32_t>(item.key.data()));
+        result_.last_queue = std::max(result_.last_queue, load_le<std::uint32_t>(item.key.data()));
     }
   into_.states.for_each(StateKind::queue, [this](ByteView key, ByteView) {
     if (key.size() == sizeof(QueueId)) into_.index.add_queue(load_le<std::uint32_t>(key.data()));
   });
   const Bytes* counters = into_.states.find(StateKind::counters, {});
   if (counters != nullptr && counters->size() == sizeof(QueueId))
-    result_.last_queue =
-        std::max(result_.last_queue, load_le<std::uint32_t>(counters->data()));
+    result_.last_queue = std::max(result_.last_queue, load_le<std::uint32_t>(counters->data()));
   const Bytes* state = into_.states.find(StateKind::run_state, {});
-  result_.report.was_clean = state == nullptr || (state->size() == 1 && (*state)[0] == std::byte{0});
+  result_.report.was_clean =
+      state == nullptr || (state->size() == 1 && (*state)[0] == std::byte{0});
   return {};
 }
 
@@ -225,8 +223,7 @@ Result<void> Recovery::apply_settles() {
       for (const SettleTarget& target : *targets) apply_settles_to(into_.index, target);
     }
     if (found.core)
-      for (const SettleTarget& target : found.core->settles)
-        apply_settles_to(into_.index, target);
+      for (const SettleTarget& target : found.core->settles) apply_settles_to(into_.index, target);
     for (const auto& [target, settles] : std::exchange(found.settles, {}))
       apply_settles_to(into_.index, settles);
     found.core.reset();
@@ -248,7 +245,8 @@ void Recovery::apply_purges() {
   });
 }
 
-// Counts of runs were taken whole; corrects those of segments of which something is settled or purged.
+// Counts of runs were taken whole; corrects those of segments of which something is settled or
+// purged.
 Result<void> Recovery::recount_runs() {
   for (auto& [number, segment] : into_.index.segments())
     for (Run& run : segment->runs()) {
@@ -285,9 +283,10 @@ Result<void> Recovery::recount_run(Segment& segment, Run& run) {
 }
 
 Result<void> Recovery::apply_bodies() {
-  return recover_bodies(into_.index, into_.bodies, [this](SegmentNumber number, const std::string& what) {
-    lost(found_.segments.at(number), what);
-  });
+  return recover_bodies(into_.index, into_.bodies,
+                        [this](SegmentNumber number, const std::string& what) {
+                          lost(found_.segments.at(number), what);
+                        });
 }
 
 // What counts against the limit besides segments.

@@ -15,8 +15,8 @@ Result<std::vector<Entry>> read_run(const File& file, const SealedPart& segment,
   auto entries = decode_run(record->meta(), segment.header.number);
   if (!entries || entries->empty()) return entries;
   if (lane_of(entries->front()) == info.lane) return entries;
-  return Error{Errc::corrupt, "a run of another queue stands at offset " +
-                                  std::to_string(info.offset)};
+  return Error{Errc::corrupt,
+               "a run of another queue stands at offset " + std::to_string(info.offset)};
 }
 
 Result<std::vector<Entry>> find_run(const File& file, const SealedPart& segment, Lane lane) {

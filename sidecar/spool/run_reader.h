@@ -1,5 +1,5 @@
-// Reading a run of a sealed segment, and making it anew from the segment's records when the run itself
-// is damaged: an index that is lost must not lose its messages.
+// Reading a run of a sealed segment, and making it anew from the segment's records when the run
+// itself is damaged: an index that is lost must not lose its messages.
 //
 // Runs on the pool (a queue paging, compaction) or at start (recovery); blocks on the disk.
 #pragma once

@@ -104,8 +104,10 @@ class Walk {
       on_record_({*record, at, std::exchange(after_gap_, false), starts_group});
       at += header->bytes_on_disk();
     }
-    if (broken != 0 && !is_padding(bytes.part(broken - begin, end - broken), broken))
-      note_gap({broken, end});
+    const bool in_headless = from == 0;
+    if (broken != 0 && in_headless && is_padding(bytes.part(broken - begin, end - broken), broken))
+      broken = 0;
+    if (broken != 0) note_gap({broken, end});
     return {};
   }
 

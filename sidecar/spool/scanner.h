@@ -2,10 +2,11 @@
 //
 // A first pass (survey) checks every record and finds gaps: stretches that are not whole although
 // something whole follows, that a batch announced, or that are known to have been there. Whether a
-// gap is the unsynced tail of a crash or damage to synced data is for recovery to decide, which sees
-// all segments. A second pass (replay) hands out the records. Where a batch's header is broken its
-// records are looked for all the same: each names its place in its own checksum. Those are seeded with
-// a salt, so that what clients publish cannot pass for a batch or a record. Blocks on the disk.
+// gap is the unsynced tail of a crash or damage to synced data is for recovery to decide, which
+// sees all segments. A second pass (replay) hands out the records. Where a batch's header is broken
+// its records are looked for all the same: each names its place in its own checksum. Those are
+// seeded with a salt, so that what clients publish cannot pass for a batch or a record. Blocks on
+// the disk.
 #pragma once
 
 #include <functional>

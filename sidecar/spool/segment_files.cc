@@ -15,13 +15,15 @@ constexpr std::string_view kSuffix = ".seg";
 Result<void> fill_with_zeros(File& file, std::uint32_t bytes) {
   static constexpr std::array<std::byte, 1u << 18> kZeros{};
   for (std::uint64_t at = 0; at < bytes; at += kZeros.size()) {
-    const ByteView view = ByteView(kZeros).first(std::min<std::uint64_t>(kZeros.size(), bytes - at));
+    const ByteView view =
+        ByteView(kZeros).first(std::min<std::uint64_t>(kZeros.size(), bytes - at));
     if (auto done = file.write(at, {&view, 1}); !done) return done;
   }
   return file.sync();
 }
 
-Result<SegmentFile> make_file(Disk& disk, const std::string& name, const SegmentFilesLimits& limits) {
+Result<SegmentFile> make_file(Disk& disk, const std::string& name,
+                              const SegmentFilesLimits& limits) {
   auto space = disk.space();
   if (!space) return space.error();
   if (space->free_bytes < limits.free_space_reserve + limits.segment_bytes)
@@ -105,8 +107,8 @@ void SegmentFiles::adopt_used(const SegmentFile& file) {
 }
 
 Result<void> SegmentFiles::make_first_spares() {
-  const std::size_t wanted =
-      std::min<std::uint64_t>(limits_.reserve + 1u, segments_max() - std::min(segments_max(), in_use_));
+  const std::size_t wanted = std::min<std::uint64_t>(
+      limits_.reserve + 1u, segments_max() - std::min(segments_max(), in_use_));
   while (spares_.size() < wanted) {
     auto made = make_file(disk_, next_name(), limits_);
     if (made) {
@@ -130,9 +132,8 @@ bool SegmentFiles::is_full() const {
 
 Result<void> SegmentFiles::may_take(Use use) const {
   if (use == Use::publish && is_full())
-    return Error{Errc::spool_full,
-                 low_on_space_ ? "the spool's volume is out of free space"
-                               : "the spool has reached its limit on bytes"};
+    return Error{Errc::spool_full, low_on_space_ ? "the spool's volume is out of free space"
+                                                 : "the spool has reached its limit on bytes"};
   if (spares_.size() < (use == Use::publish ? 2u : 1u))
     return Error{Errc::spool_busy, "the next journal segment is still being made"};
   return {};

@@ -1,10 +1,11 @@
 // SegmentFiles: the spool's supply of files to journal into, and its limit on bytes.
 //
-// Spare files are made ahead of need on the pool, blocks reserved and zero-filled, so that fdatasync
-// has no metadata to write; files of segments that are gone come back as spares, and what is too many
-// is removed. A few spares are a reserve that publishing does not touch: with a full spool or a full
-// volume there is still room for settles, compaction and state. Owned by Spool; loop thread, file work
-// on the pool. A spare holds nothing; whether one exists after a crash does not matter.
+// Spare files are made ahead of need on the pool, blocks reserved and zero-filled, so that
+// fdatasync has no metadata to write; files of segments that are gone come back as spares, and what
+// is too many is removed. A few spares are a reserve that publishing does not touch: with a full
+// spool or a full volume there is still room for settles, compaction and state. Owned by Spool;
+// loop thread, file work on the pool. A spare holds nothing; whether one exists after a crash does
+// not matter.
 #pragma once
 
 #include <functional>
@@ -18,7 +19,7 @@ namespace pannier::spool {
 
 struct SegmentFilesLimits {
   std::uint32_t segment_bytes = kSegmentBytesDefault;
-  std::uint64_t bytes_max = 1ull << 30;  // over all files of the folder
+  std::uint64_t bytes_max = 1ull << 30;            // over all files of the folder
   std::uint64_t free_space_reserve = 64ull << 20;  // left to others on the volume
   std::uint32_t reserve = 3;                       // spares that publishing leaves alone
   std::uint32_t ahead = 2;                         // spares beyond the reserve

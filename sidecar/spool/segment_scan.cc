@@ -169,8 +169,8 @@ class Scan {
         synced_ = std::max(synced_, {damaged.segment, damaged.offset + 1});
   }
 
-  // A gap below the highest synced position is damage. The first one at or above it is where the tail
-  // broke off: nothing behind it was ever confirmed.
+  // A gap below the highest synced position is damage. The first one at or above it is where the
+  // tail broke off: nothing behind it was ever confirmed.
   void judge(FoundSegment& segment, const std::vector<Stretch>& gaps) {
     const SegmentNumber number = segment.header.number;
     if (is_cut_) {

@@ -50,8 +50,8 @@ void Spool::Impl::restore_horizons(std::vector<StateItem>& items) {
   });
 }
 
-// Messages or horizons are lost, and nobody knows which sequences they had: no number is used that may
-// have been one of them, and whatever is left may have been delivered.
+// Messages or horizons are lost, and nobody knows which sequences they had: no number is used that
+// may have been one of them, and whatever is left may have been delivered.
 void Spool::Impl::widen_horizons(std::vector<StateItem>& items) {
   const Sequence lost_max = recovery.losses.size() * Sequence{kEntriesPerSegmentMax};
   for (auto& [number, queue] : index.queues()) {
