@@ -51,6 +51,10 @@ class Replay {
       if (record.header.type == RecordType::message) take_message(record, at);
       if (record.header.type == RecordType::part) take_part(record, at);
       if (record.header.type == RecordType::settle && !is_broken) take_settles(record, at);
+      if (record.header.type == RecordType::settle && is_broken)
+        segment_.losses.push_back(
+            "the settles at byte " + std::to_string(at) +
+            " may be of a group that is not whole: those messages come again");
       if (record.header.type == RecordType::state) take_states(record, at);
     }
   }
