@@ -134,13 +134,15 @@ Result<void> SegmentFiles::may_take(Use use) const {
   if (use == Use::publish && is_full())
     return Error{Errc::spool_full, low_on_space_ ? "the spool's volume is out of free space"
                                                  : "the spool has reached its limit on bytes"};
+  if (use == Use::urgent && in_use_ + kForStart >= segments_max())
+    return Error{Errc::spool_full, "the spool's reserve is used up"};
   if (spares_.size() < (use == Use::publish ? 2u : 1u))
     return Error{Errc::spool_busy, "the next journal segment is still being made"};
   return {};
 }
 
 Result<SegmentFile> SegmentFiles::take(Use use) {
-  if (auto may = may_take(use); !may) {
+  if (auto may = use == Use::start ? Result<void>() : may_take(use); !may) {
     refill();
     return may.error();
   }
