@@ -163,13 +163,13 @@ TEST_F(SpoolFailure, AFullSpoolOpensAgainHoweverOftenItCrashesAtStart) {
 }
 
 TEST_F(SpoolFailure, AllFilesTogetherNeverExceedTheLimit) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937_64 random(seed);
     auto disk = std::make_unique<MemoryDisk>(seed);
     const SpoolOptions options = options_of(9 + seed % 4);
     std::vector<std::unique_ptr<MemoryDisk>> old;
-    for (int life = 0; life < 6; ++life) {
+    for (int life = 0; life < 3; ++life) {
       SpoolHarness spool(*disk, options);
       ASSERT_TRUE(spool.is_open()) << spool.opened().error().detail;
       const QueueId queue = life == 0 ? spool.make_queue() : spool.queues().front();
