@@ -59,7 +59,6 @@ struct FoundFiles {
 // Errors: io_error, wrong_version.
 Result<FoundFiles> find_segments(Disk& disk, const Uuid& spool_id, std::uint32_t segment_bytes);
 
-// `known_damage`: places that an earlier recovery has called synced and damaged.
-Result<void> scan_segments(FoundFiles& found, const std::vector<Position>& known_damage);
+Result<void> scan_segments(FoundFiles& found);
 
 }  // namespace pannier::spool

@@ -3,9 +3,8 @@
 //
 // One file a stretch, `quarantine-<segment>-<begin>.bin`, whole once it has that name. They count
 // against the spool's limit on bytes, are bounded in all, and stay until somebody removes them;
-// damage that finds no room is only reported. That such a file is there also tells a later recovery
-// that the stretch was synced. Owned by Spool; loop thread, files on the pool; recovery's calls
-// block.
+// damage that finds no room is only reported. Owned by Spool; loop thread, files on the pool;
+// recovery's calls block.
 #pragma once
 
 #include <set>
@@ -21,8 +20,8 @@ namespace pannier::spool {
 
 class Quarantine {
  public:
-  static constexpr std::uint64_t kBytesMax = 64u
-                                             << 20;  // and at most an eighth of the spool's limit
+  // Of all copies; and at most an eighth of the spool's limit.
+  static constexpr std::uint64_t kBytesMax = 64u << 20;
   static constexpr std::size_t kPlacesMax = 65'536;  // remembered
 
   Quarantine(Disk& disk, Executor& loop, Executor& pool, Index& index, SegmentFiles& files);
@@ -30,7 +29,6 @@ class Quarantine {
 
   // A file of the folder, at start. True if it is one of these; what was never finished is removed.
   Result<bool> adopt(const FileInfo& info);
-  std::vector<Position> places() const { return {places_.begin(), places_.end()}; }
 
   // Copies the stretch, once; 0 if it is there already or has no room. Blocks.
   Result<std::uint64_t> copy_now(const File& file, SegmentNumber segment, Stretch stretch);

@@ -85,7 +85,7 @@ Result<void> Recovery::find() {
     if (!*is_quarantine) other_bytes_ += other.size;
     into_.files.adopt_other(other.name);
   }
-  return scan_segments(found_, into_.quarantine.places());
+  return scan_segments(found_);
 }
 
 // Only segments that the latest list names are alive: the others were given up, and what they say

@@ -132,8 +132,7 @@ class Replay {
 
 class Scan {
  public:
-  Scan(FoundFiles& found, const std::vector<Position>& known_damage)
-      : found_(found), known_damage_(known_damage) {}
+  explicit Scan(FoundFiles& found) : found_(found) {}
 
   Result<void> run() {
     find_known_ends();
@@ -168,9 +167,6 @@ class Scan {
       if (segment.trailer) note({number, segment.trailer->data_end});
       note(segment.first_synced);
     }
-    for (const Position& damaged : known_damage_)
-      if (found_.segments.contains(damaged.segment))
-        synced_ = std::max(synced_, {damaged.segment, damaged.offset + 1});
   }
 
   // A gap below the highest synced position is damage. The first one at or above it is where the
@@ -197,7 +193,6 @@ class Scan {
   }
 
   FoundFiles& found_;
-  const std::vector<Position>& known_damage_;
   Position synced_;
   std::map<SegmentNumber, std::vector<Stretch>> gaps_;
   bool is_cut_ = false;
@@ -205,8 +200,6 @@ class Scan {
 
 }  // namespace
 
-Result<void> scan_segments(FoundFiles& found, const std::vector<Position>& known_damage) {
-  return Scan(found, known_damage).run();
-}
+Result<void> scan_segments(FoundFiles& found) { return Scan(found).run(); }
 
 }  // namespace pannier::spool

@@ -239,6 +239,32 @@ TEST_F(QuarantineTest, OfAGroupThatIsDamagedInPartTheRestIsKept) {
   }
 }
 
+TEST_F(QuarantineTest, AnUnsyncedGroupWhoseEndNeverGotToTheDiskIsNotKeptInPart) {
+  SpoolHarness spool(disk_, tiny_options());
+  queue_ = spool.make_queue();
+  const Entry moved = *spool.publish(queue_, "to be moved");
+  spool.settle_down();
+  Target target;
+  target.queue = queue_;
+  Content content;
+  content.body = Slice::copy_of(body(1));
+  Group group;
+  group.publish(std::move(content), {&target, 1});
+  group.settle(moved);
+  ASSERT_TRUE(spool->append(group));
+  spool.settle_down();
+  const JournalPlace settle = places_in(disk_).at(places_in(disk_).size() - 2);
+  ASSERT_EQ(settle.type, RecordType::settle);
+  Bytes content_of = disk_.content(settle.file);  // that sector was not written
+  std::fill(content_of.begin() + settle.offset, content_of.end(), std::byte{0});
+  const auto copy = disk_.restart(1, Keep::everything);
+  copy->plant(settle.file, content_of);
+  SpoolHarness again(*copy, tiny_options());
+  ASSERT_TRUE(again.is_open());
+  EXPECT_THAT(again.bodies_in(queue_), ElementsAre("to be moved"));
+  EXPECT_THAT(again->recovery().losses, IsEmpty());
+}
+
 TEST_F(QuarantineTest, ACopyThatWasNotFinishedIsMadeAgain) {
   SpoolHarness spool(disk_, tiny_options());
   disk_.plant("quarantine-1-4096.bin.new", Bytes(100));
