@@ -10,7 +10,7 @@ namespace {
 Target target_of(const Entry& entry) {
   return {entry.queue,       entry.sequence,  entry.priority, entry.delivery_count,
           entry.redelivered, entry.transient, entry.due,      entry.expiry,
-          entry.group};
+          entry.group,       entry.acquired_count, entry.reason};
 }
 
 }  // namespace

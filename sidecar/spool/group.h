@@ -36,7 +36,7 @@ class Group {
     publishes_.push_back({std::move(content), {targets.begin(), targets.end()}});
   }
   void settle(const Entry& entry) { settles_.push_back(entry); }
-  // The entry came back: this is how it stands from now on.
+  // The entry came back: this is how it stands from now on, with its acquired_count and reason.
   void change(const Entry& entry, std::uint16_t delivery_count, bool redelivered, Milliseconds due) {
     Entry changed = entry;
     changed.delivery_count = delivery_count;

@@ -7,12 +7,12 @@ namespace pannier::spool {
 namespace {
 
 constexpr std::uint32_t kRecordOverhead = RecordHeader::kSize + kRecordAlignment;
-constexpr std::uint32_t kTargetSizeMax = 40;
+constexpr std::uint32_t kTargetSizeMax = MessageMeta::kEntrySizeMax;
 constexpr std::uint32_t kTargetsMax = 16'384;  // queues that one message goes to
 constexpr std::uint32_t kSettleSizeMax = 36;   // one entry, alone in its segment
 constexpr std::uint32_t kBodyFooter = 16;
-constexpr std::uint32_t kEntryFooterMax = kRunEntrySize + 24;
-constexpr std::uint32_t kRunFooterMax = RunInfo::kSize + kRecordOverhead + kRunFixedSize;
+constexpr std::uint32_t kEntryFooterMax = kRunEntrySizeMax;
+constexpr std::uint32_t kRunFooterMax = kRunIndexSizeMax;
 
 // Collects ordinals and changes by segment, for one settle record.
 class Settles {
@@ -22,8 +22,7 @@ class Settles {
     by_segment_[segment].ordinals = std::move(ordinals);
   }
   void change(const Entry& entry) {
-    by_segment_[entry.segment].changes.push_back(
-        {entry.ordinal, entry.delivery_count, entry.redelivered, entry.due});
+    by_segment_[entry.segment].changes.push_back(change_of(entry));
   }
   bool empty() const { return by_segment_.empty(); }
 
@@ -250,7 +249,7 @@ void Spool::Impl::Append::apply_settles() {
   for (const Entry& entry : group_.changes_) {
     const Entry now = spool_.moves.resolved(entry);
     if (Segment* segment = spool_.index.segment(now.segment))
-      segment->change({now.ordinal, now.delivery_count, now.redelivered, now.due});
+      segment->change(change_of(now));
   }
   for (const Entry& entry : group_.settles_) {
     const Entry now = spool_.moves.resolved(entry);
