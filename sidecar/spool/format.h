@@ -50,8 +50,8 @@ std::uint32_t checksum_seed(SegmentNumber number, const Salt& salt);
 
 // magic 8 | crc u32 | version u16 | needs u16 | number u64 | spool id 16 | salt 16 | segment bytes u32
 // | key id u32 | created ms i64                              the crc covers what follows it
-// needs: a bit for each feature that a reader of the segment must know. key id: of its encrypted
-// records; 0: it has none.
+// needs: a bit for each feature that a reader of the segment must know; 1: records may be compressed,
+// 2: they may be encrypted. key id: of its encrypted records; 0: it has none.
 struct SegmentHeader {
   static constexpr std::size_t kSize = 72;
   static constexpr std::uint16_t kNeedsKnown = 0;
