@@ -27,6 +27,12 @@ void Bodies::place(BodyId id, std::uint32_t index, const Part& part) {
     index_.add_part_bytes(*now, part.record_bytes);
 }
 
+void Bodies::lose_part(SegmentNumber segment, Offset offset) {
+  for (auto& [id, body] : bodies_)
+    for (std::uint32_t at = 0; at < body.parts.size(); ++at)
+      if (body.parts[at].segment == segment && body.parts[at].offset == offset) place(id, at, {});
+}
+
 void Bodies::finish(BodyId id, std::vector<Reader> readers, Position message) {
   Body& body = bodies_[id];
   if (!body.finished) unfinished_bytes_ -= std::min(unfinished_bytes_, body.bytes);

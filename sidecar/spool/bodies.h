@@ -41,6 +41,8 @@ class Bodies {
   bool lies_at(BodyId id, std::uint32_t index, SegmentNumber segment, Offset offset) const;
   // Its place, new or after compaction; takes the bytes off the old place.
   void place(BodyId id, std::uint32_t index, const Part& part);
+  // What lies there cannot be read and goes with its segment; its body is never whole again.
+  void lose_part(SegmentNumber segment, Offset offset);
   void finish(BodyId id, std::vector<Reader> readers, Position message);
   // An entry of a message, in parts or not, is settled: by its place of now.
   void settle(const Entry& entry);

@@ -127,6 +127,8 @@ Committer::Committer(Executor& loop, Executor& thread, const Clock& clock, Callb
 
 Committer::~Committer() { shared_->owner = nullptr; }
 
+void Committer::start_at(Position synced) { shared_->synced = synced; }
+
 void Committer::open_segment(const SegmentHeader& header, std::shared_ptr<File> file) {
   segment_ = header;
   file_ = std::move(file);

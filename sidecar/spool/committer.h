@@ -57,6 +57,8 @@ class Committer {
   Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks);
   ~Committer();
 
+  // Everything before is known to be synced: said by the first batch. Before the first flush.
+  void start_at(Position synced);
   // Batches go to this segment from now on. Its header is written with the first of them.
   void open_segment(const SegmentHeader& header, std::shared_ptr<File> file);
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "common/log.h"
-
 namespace pannier::spool {
 namespace {
 
@@ -26,7 +24,8 @@ void CompactionGroup::copy_message(const StoredRecord& record, const std::vector
   if (copy.old.empty()) return;
   auto meta = MessageMeta::decode(record.meta());
   if (!meta) {
-    lose(copy.old, meta.error());
+    lose(copy.old, {entries.front().offset, entries.front().offset + entries.front().record_bytes},
+         meta.error());
     return;
   }
   copy.meta = std::move(*meta);
@@ -51,10 +50,9 @@ void CompactionGroup::copy_part(const StoredRecord& record, Offset at) {
   copies_.push_back({{}, {}, meta->body_id, meta->index});
 }
 
-void CompactionGroup::lose(const std::vector<Entry>& entries, const Error& why) {
-  ++spool_.corrupt_records;
-  log::error("spool: a damaged record was met and its messages are lost",
-             {{"segment", victim_}, {"messages", entries.size()}, {"error", why.detail}});
+void CompactionGroup::lose(const std::vector<Entry>& entries, Stretch record, const Error& why) {
+  spool_.on_damage(victim_, record, why);
+  if (entries.empty()) spool_.bodies.lose_part(victim_, record.begin);
   for (const Entry& entry : entries) {
     settled_.push_back(entry.ordinal);
     lost_.push_back(entry);

@@ -18,8 +18,8 @@ class CompactionGroup {
   // With those of its entries that are still alive, as they stand now; nothing if none is.
   void copy_message(const StoredRecord& record, const std::vector<Entry>& entries);
   void copy_part(const StoredRecord& record, Offset at);
-  // The record cannot be read: its entries are lost, and counted.
-  void lose(const std::vector<Entry>& entries, const Error& why);
+  // The record cannot be read: its entries, or the part of a body, are lost.
+  void lose(const std::vector<Entry>& entries, Stretch record, const Error& why);
 
   // Nothing if there was nothing left to copy.
   std::optional<Commit> append();

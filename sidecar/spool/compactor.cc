@@ -132,7 +132,7 @@ void Compactor::move_chunk(std::vector<std::pair<Record, Result<StoredRecord>>>&
   CompactionGroup group(spool_, victim_);
   for (auto& [record, stored] : chunk) {
     if (!stored) {
-      group.lose(record.entries, stored.error());
+      group.lose(record.entries, {record.offset, record.offset + record.bytes}, stored.error());
       continue;
     }
     if (record.entries.empty())

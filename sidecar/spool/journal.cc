@@ -63,8 +63,9 @@ Journal::Journal(Committer& committer, SegmentFiles& files, Index& index, StateS
       spool_id_(spool_id),
       on_closed_(std::move(on_closed)) {}
 
-Result<void> Journal::start(SegmentNumber last) {
+Result<void> Journal::start(SegmentNumber last, Position end) {
   last_ = last;
+  committer_.start_at(end);
   return begin_segment(Use::urgent);
 }
 

@@ -27,8 +27,8 @@ class Journal {
   Journal(Committer& committer, SegmentFiles& files, Index& index, StateStore& states,
           const Clock& clock, const Uuid& spool_id, std::function<void(Segment&)> on_closed);
 
-  // Opens the first segment of this run; numbers go on after `last`.
-  Result<void> start(SegmentNumber last);
+  // Opens the first segment of this run; numbers go on after `last`. `end`: of what was recovered.
+  Result<void> start(SegmentNumber last, Position end);
 
   // Makes sure that the open segment has room for a group; begins the next one otherwise.
   // too_large for a group that no segment could hold; spool_full and spool_busy as SegmentFiles says.

@@ -15,11 +15,13 @@ auto first_above(const Entries& entries, Sequence after) {
 
 }  // namespace
 
-Pager::Pager(Index& index, Executor& loop, Executor& pool, std::uint64_t cache_bytes_max)
+Pager::Pager(Index& index, Executor& loop, Executor& pool, std::uint64_t cache_bytes_max,
+             OnDamage on_damage)
     : index_(index),
       loop_(loop),
       pool_(pool),
       cache_bytes_max_(cache_bytes_max),
+      on_damage_(std::move(on_damage)),
       alive_(std::make_shared<Pager*>(this)) {}
 
 Pager::~Pager() { *alive_ = nullptr; }
@@ -109,24 +111,33 @@ void Pager::load(SegmentNumber number, Lane lane, OnRun done) {
     return;
   }
   ++segment->readers;
-  pool_.post([alive = alive_, &loop = loop_, file = segment->file().file, seed = segment->seed(),
-              info = run->info, number, done = std::move(done)]() mutable {
-    auto record = read_record(*file, seed, info.offset, info.record_bytes, RecordType::run);
-    auto entries = record ? decode_run(record->meta(), number) : Result<Entries>(record.error());
-    loop.post([alive, number, lane = info.lane, entries = std::move(entries),
-               done = std::move(done)]() mutable {
-      if (*alive == nullptr) return;
-      Pager& self = **alive;
-      if (Segment* read = self.index_.segment(number)) --read->readers;
-      if (!entries) {
-        done(entries.error());
-        return;
-      }
-      auto shared = std::make_shared<const Entries>(std::move(*entries));
-      self.keep({number, lane}, shared);
-      done(std::move(shared));
+  pool_.post([alive = alive_, &loop = loop_, file = segment->file().file,
+              sealed = SealedPart{segment->header(), segment->data_end}, info = run->info, number,
+              done = std::move(done)]() mutable {
+    auto loaded = load_run(*file, sealed, info);
+    loop.post([alive, number, info, loaded = std::move(loaded), done = std::move(done)]() mutable {
+      if (*alive != nullptr) (*alive)->on_loaded(number, info, std::move(loaded), done);
     });
   });
+}
+
+void Pager::on_loaded(SegmentNumber number, const RunInfo& info, Result<LoadedRun> loaded,
+                      const OnRun& done) {
+  Segment* segment = index_.segment(number);
+  if (segment != nullptr) --segment->readers;
+  if (!loaded) {
+    done(loaded.error());
+    return;
+  }
+  if (loaded->damage && segment != nullptr) {
+    on_damage_(number, {info.offset, info.offset + info.record_bytes}, *loaded->damage);
+    Run* run = segment->find(info.lane);
+    if (run != nullptr && loaded->entries.size() < info.count)
+      index_.recount(*segment, *run, loaded->entries);
+  }
+  auto entries = std::make_shared<const Entries>(std::move(loaded->entries));
+  keep({number, info.lane}, entries);
+  done(std::move(entries));
 }
 
 void Pager::keep(const Key& key, std::shared_ptr<const Entries> entries) {

@@ -2,8 +2,8 @@
 // a limit on bytes.
 //
 // Owned by Spool; loop thread; reads on the pool. A segment with a read in flight is not given up
-// (Segment::readers). A run that cannot be read is reported as corrupt to whoever asked; the caller
-// decides what is lost.
+// (Segment::readers). A run whose record is damaged is made anew from the segment's messages; what is
+// missing then is lost, and taken off the counts.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,8 @@
 
 #include "common/executor.h"
 #include "sidecar/spool/index.h"
-#include "sidecar/spool/record_io.h"
+#include "sidecar/spool/run_reader.h"
+#include "sidecar/spool/scanner.h"
 
 namespace pannier::spool {
 
@@ -24,7 +25,11 @@ class Pager {
   using OnRun = std::function<void(Result<std::shared_ptr<const Entries>>)>;
   using OnEntries = std::function<void(Result<Entries>)>;
 
-  Pager(Index& index, Executor& loop, Executor& pool, std::uint64_t cache_bytes_max);
+  // These bytes of a segment are damaged.
+  using OnDamage = std::function<void(SegmentNumber, Stretch, const Error&)>;
+
+  Pager(Index& index, Executor& loop, Executor& pool, std::uint64_t cache_bytes_max,
+        OnDamage on_damage);
   ~Pager();
 
   // The live entries of the lane with a sequence above `after`, lowest first, as they stand now; at
@@ -56,12 +61,15 @@ class Pager {
   void step(std::shared_ptr<Fetch> fetch);
   std::optional<SegmentNumber> merge(Fetch& fetch, Entries& found);
   const Entries* resident(Fetch& fetch, SegmentNumber number);
+  void on_loaded(SegmentNumber number, const RunInfo& info, Result<LoadedRun> loaded,
+                 const OnRun& done);
   void keep(const Key& key, std::shared_ptr<const Entries> entries);
 
   Index& index_;
   Executor& loop_;
   Executor& pool_;
   std::uint64_t cache_bytes_max_;
+  OnDamage on_damage_;
   std::uint64_t cached_bytes_ = 0;
   std::map<Key, Cached> cache_;
   std::list<Key> by_age_;  // oldest first

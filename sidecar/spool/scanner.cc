@@ -1,86 +1,120 @@
 #include "sidecar/spool/scanner.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pannier::spool {
 namespace {
 
+Offset area_end(const SegmentHeader& segment) { return segment.segment_bytes - kPageSize; }
+
+Result<std::optional<BatchHeader>> batch_at(const File& file, const SegmentHeader& segment,
+                                            Offset at) {
+  std::array<std::byte, BatchHeader::kSize> bytes;
+  auto got = file.read(at, bytes);
+  if (!got) return got.error();
+  auto header = BatchHeader::decode(ByteView(bytes).first(*got), at);
+  const bool ours = header && header->number == segment.number && header->salt == segment.salt &&
+                    std::uint64_t{at} + header->size <= area_end(segment);
+  return ours ? header : std::nullopt;
+}
+
 // Walks a segment. Both passes are this walk with other eyes.
 class Walk {
  public:
-  using OnRecord = std::function<void(const StoredRecord&, Offset, bool after_gap)>;
+  using OnRecord = std::function<void(const Scanned&)>;
 
-  Walk(const File& file, const SegmentHeader& segment, Offset end, OnRecord on_record)
+  Walk(const File& file, const SegmentHeader& segment, Offset known_end, OnRecord on_record)
       : file_(file),
         segment_(segment),
         seed_(checksum_seed(segment.number, segment.salt)),
-        end_(end),
+        end_(area_end(segment)),
+        known_end_(std::min(known_end, end_)),
         on_record_(std::move(on_record)) {}
 
   Result<Survey> run() {
     Offset at = kPageSize;
     Offset gap_begin = 0;  // of pages that are no batch; 0: none
     while (at < end_) {
-      auto header = batch_at(at);
+      auto header = batch_at(file_, segment_, at);
       if (!header) return header.error();
       if (!*header) {
         if (gap_begin == 0) gap_begin = at;
         at += kPageSize;
         continue;
       }
-      if (gap_begin != 0) note_gap({gap_begin, at});
+      if (gap_begin != 0)
+        if (auto done = headless({gap_begin, at}); !done) return done.error();
       gap_begin = 0;
-      survey_.batches.push_back(at);
       survey_.synced = std::max(survey_.synced, (**header).synced);
       if (auto done = batch(at, **header); !done) return done.error();
       at = std::min(aligned(at + (**header).size, kPageSize), end_);
       survey_.data_end = at;
     }
+    if (survey_.data_end < known_end_) {
+      if (auto done = headless({survey_.data_end, known_end_}); !done) return done.error();
+      survey_.data_end = known_end_;
+    }
     return std::move(survey_);
   }
 
  private:
-  Result<std::optional<BatchHeader>> batch_at(Offset at) {
-    std::array<std::byte, BatchHeader::kSize> bytes;
-    auto got = file_.read(at, bytes);
-    if (!got) return got.error();
-    auto header = BatchHeader::decode(ByteView(bytes).first(*got), at);
-    const bool ours = header && header->number == segment_.number &&
-                      header->salt == segment_.salt && at + header->size <= end_;
-    return ours ? header : std::nullopt;
-  }
-
-  // The records of one batch, which must fill it. Where one is broken, looks for the next whole one.
+  // The records of one batch, which must fill it.
   Result<void> batch(Offset begin, const BatchHeader& header) {
     auto bytes = read(begin, header.size);
     if (!bytes) return bytes.error();
-    Offset at = begin + static_cast<Offset>(BatchHeader::kSize);
-    const Offset end = begin + header.size;
-    Offset broken = 0;
+    starts_group_ = true;
+    return records(*bytes, begin, static_cast<Offset>(BatchHeader::kSize), 0);
+  }
+
+  // Pages whose batch header is not whole, perhaps of several batches.
+  Result<void> headless(Stretch pages) {
+    auto bytes = read(pages.begin, pages.end - pages.begin);
+    if (!bytes) return bytes.error();
+    starts_group_ = false;
+    return records(*bytes, pages.begin, 0, pages.begin);
+  }
+
+  // Whole records behind byte `from` of `bytes`. Where one is broken, looks for the next whole one.
+  // `broken`: where a gap began that this goes on with; 0: none.
+  Result<void> records(const Slice& bytes, Offset begin, Offset from, Offset broken) {
+    Offset at = begin + from;
+    const Offset end = begin + static_cast<Offset>(bytes.size());
     while (at < end) {
-      const Slice rest = bytes->part(at - begin, end - at);
+      const Slice rest = bytes.part(at - begin, end - at);
+      const auto header = RecordHeader::decode(rest.view(), seed_, at);
+      if (!header || header->bytes_on_disk() > rest.size()) {
+        if (broken == 0) broken = at;
+        at += kRecordAlignment;
+        // In a broken batch the first record stands behind the header, at the start of a page.
+        starts_group_ = from == 0 && at % kPageSize == BatchHeader::kSize;
+        continue;
+      }
       auto record = parse_record(rest, seed_, at);
       if (!record && record.error().code == Errc::wrong_version) return record.error();
+      const bool starts_group = starts_group_;
+      starts_group_ = (header->flags & RecordHeader::kGroupGoesOn) == 0;
       if (!record) {
         if (broken == 0) broken = at;
-        at += step_over(rest, at);
+        at += header->bytes_on_disk();
         continue;
       }
       if (broken != 0) note_gap({broken, at});
       broken = 0;
-      ++survey_.records;
-      on_record_(*record, at, std::exchange(after_gap_, false));
-      at += record->header.bytes_on_disk();
+      on_record_({*record, at, std::exchange(after_gap_, false), starts_group});
+      at += header->bytes_on_disk();
     }
+    const bool in_headless = from == 0;
+    if (broken != 0 && in_headless && is_padding(bytes.part(broken - begin, end - broken), broken))
+      broken = 0;
     if (broken != 0) note_gap({broken, end});
     return {};
   }
 
-  // From a broken record to where the next may begin: past its payload if its header is whole.
-  Offset step_over(const Slice& rest, Offset at) const {
-    const auto header = RecordHeader::decode(rest.view(), seed_, at);
-    if (header && header->bytes_on_disk() <= rest.size()) return header->bytes_on_disk();
-    return kRecordAlignment;
+  // Zeros between a batch's last record and the end of its page.
+  static bool is_padding(const Slice& bytes, Offset at) {
+    return at % kPageSize != 0 && at + bytes.size() <= aligned(at, kPageSize) &&
+           std::ranges::all_of(bytes.view(), [](std::byte byte) { return byte == std::byte{0}; });
   }
 
   Result<Slice> read(Offset at, std::uint32_t size) const {
@@ -100,28 +134,33 @@ class Walk {
   const SegmentHeader& segment_;
   std::uint32_t seed_;
   Offset end_;
+  Offset known_end_;
   OnRecord on_record_;
   Survey survey_;
   bool after_gap_ = false;
+  bool starts_group_ = true;
 };
-
-Offset area_end(const SegmentHeader& segment) { return segment.segment_bytes - kPageSize; }
 
 }  // namespace
 
-Result<Survey> survey(const File& file, const SegmentHeader& segment) {
-  return Walk(file, segment, area_end(segment), [](const auto&, Offset, bool) {}).run();
+Result<Survey> survey(const File& file, const SegmentHeader& segment, Offset known_end) {
+  return Walk(file, segment, known_end, [](const Scanned&) {}).run();
 }
 
-Result<void> replay(
-    const File& file, const SegmentHeader& segment, Offset cut,
-    const std::function<void(const StoredRecord&, Offset at, bool after_gap)>& visit) {
-  const auto within = [&](const StoredRecord& record, Offset at, bool after_gap) {
-    if (at + record.header.bytes_on_disk() <= cut) visit(record, at, after_gap);
+Result<void> replay(const File& file, const SegmentHeader& segment, Offset known_end, Offset cut,
+                    const std::function<void(const Scanned&)>& visit) {
+  const auto within = [&](const Scanned& found) {
+    if (found.at + found.record.header.bytes_on_disk() <= cut) visit(found);
   };
-  auto walked = Walk(file, segment, area_end(segment), within).run();
+  auto walked = Walk(file, segment, known_end, within).run();
   if (!walked) return walked.error();
   return {};
+}
+
+Result<Position> first_synced(const File& file, const SegmentHeader& segment) {
+  auto header = batch_at(file, segment, kPageSize);
+  if (!header) return header.error();
+  return *header ? (**header).synced : Position{};
 }
 
 }  // namespace pannier::spool

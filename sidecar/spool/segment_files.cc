@@ -15,13 +15,15 @@ constexpr std::string_view kSuffix = ".seg";
 Result<void> fill_with_zeros(File& file, std::uint32_t bytes) {
   static constexpr std::array<std::byte, 1u << 18> kZeros{};
   for (std::uint64_t at = 0; at < bytes; at += kZeros.size()) {
-    const ByteView view = ByteView(kZeros).first(std::min<std::uint64_t>(kZeros.size(), bytes - at));
+    const ByteView view =
+        ByteView(kZeros).first(std::min<std::uint64_t>(kZeros.size(), bytes - at));
     if (auto done = file.write(at, {&view, 1}); !done) return done;
   }
   return file.sync();
 }
 
-Result<SegmentFile> make_file(Disk& disk, const std::string& name, const SegmentFilesLimits& limits) {
+Result<SegmentFile> make_file(Disk& disk, const std::string& name,
+                              const SegmentFilesLimits& limits) {
   auto space = disk.space();
   if (!space) return space.error();
   if (space->free_bytes < limits.free_space_reserve + limits.segment_bytes)
@@ -58,13 +60,31 @@ std::uint64_t SegmentFiles::segments_max() const {
 }
 
 std::uint64_t SegmentFiles::disk_bytes() const {
-  return (in_use_ + spares_.size() + making_) * limits_.segment_bytes + other_bytes_;
+  return (in_use_ + spares_.size() + making_ + removing_) * limits_.segment_bytes + other_bytes_;
+}
+
+bool SegmentFiles::has_room_for_other(std::uint64_t bytes) const {
+  const std::size_t unused = spares_.size() + making_ + removing_;
+  const std::uint64_t files = in_use_ + std::max<std::size_t>(unused, limits_.reserve);
+  return files * limits_.segment_bytes + other_bytes_ + bytes <= limits_.bytes_max;
+}
+
+bool SegmentFiles::has_room_for_spare() const {
+  return in_use_ + spares_.size() + making_ + removing_ < segments_max();
+}
+
+bool SegmentFiles::is_segment_name(std::string_view name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
+  if (name.size() <= kPrefix.size() + kSuffix.size()) return false;
+  name.remove_prefix(kPrefix.size());
+  name.remove_suffix(kSuffix.size());
+  return std::ranges::all_of(name, [](char digit) { return digit >= '0' && digit <= '9'; });
 }
 
 void SegmentFiles::note_name(const std::string& name) {
   std::uint64_t number = 0;
   const std::size_t begin = kPrefix.size();
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return;
+  if (!is_segment_name(name)) return;
   std::from_chars(name.data() + begin, name.data() + name.size() - kSuffix.size(), number);
   last_name_ = std::max(last_name_, number);
 }
@@ -87,8 +107,8 @@ void SegmentFiles::adopt_used(const SegmentFile& file) {
 }
 
 Result<void> SegmentFiles::make_first_spares() {
-  const std::size_t wanted =
-      std::min<std::uint64_t>(limits_.reserve + 1u, segments_max() - std::min(segments_max(), in_use_));
+  const std::size_t wanted = std::min<std::uint64_t>(
+      limits_.reserve + 1u, segments_max() - std::min(segments_max(), in_use_));
   while (spares_.size() < wanted) {
     auto made = make_file(disk_, next_name(), limits_);
     if (made) {
@@ -112,9 +132,8 @@ bool SegmentFiles::is_full() const {
 
 Result<void> SegmentFiles::may_take(Use use) const {
   if (use == Use::publish && is_full())
-    return Error{Errc::spool_full,
-                 low_on_space_ ? "the spool's volume is out of free space"
-                               : "the spool has reached its limit on bytes"};
+    return Error{Errc::spool_full, low_on_space_ ? "the spool's volume is out of free space"
+                                                 : "the spool has reached its limit on bytes"};
   if (spares_.size() < (use == Use::publish ? 2u : 1u))
     return Error{Errc::spool_busy, "the next journal segment is still being made"};
   return {};
@@ -139,22 +158,34 @@ void SegmentFiles::give_back(SegmentFile file) {
   on_more_();
 }
 
+// Removes what is more than that. The files count until they are gone.
+void SegmentFiles::remove_extra(std::size_t wanted) {
+  std::vector<SegmentFile> extra(
+      std::make_move_iterator(spares_.begin() + static_cast<std::ptrdiff_t>(wanted)),
+      std::make_move_iterator(spares_.end()));
+  spares_.resize(wanted);
+  removing_ += extra.size();
+  pool_.post([&disk = disk_, &loop = loop_, alive = alive_, extra = std::move(extra)] {
+    for (const SegmentFile& file : extra)
+      if (auto removed = disk.remove(file.name); !removed)
+        log::warn("a spare segment file stays behind",
+                  {{"file", file.name}, {"error", removed.error().detail}});
+    loop.post([alive, count = extra.size()] {
+      if (*alive == nullptr) return;
+      (*alive)->removing_ -= count;
+      (*alive)->refill();
+    });
+  });
+}
+
 void SegmentFiles::refill() {
   const std::size_t wanted = limits_.reserve + limits_.ahead;
   if (spares_.size() > wanted) {
-    std::vector<SegmentFile> extra(std::make_move_iterator(spares_.begin() + wanted),
-                                   std::make_move_iterator(spares_.end()));
-    spares_.resize(wanted);
-    pool_.post([&disk = disk_, extra = std::move(extra)] {
-      for (const SegmentFile& file : extra)
-        if (auto removed = disk.remove(file.name); !removed)
-          log::warn("a spare segment file stays behind",
-                    {{"file", file.name}, {"error", removed.error().detail}});
-    });
+    remove_extra(wanted);
     return;
   }
   if (making_ > 0 || spares_.size() >= wanted) return;
-  if (in_use_ + spares_.size() >= segments_max()) return;
+  if (!has_room_for_spare()) return;
   ++making_;
   pool_.post([&disk = disk_, &loop = loop_, limits = limits_, name = next_name(), alive = alive_] {
     auto made = make_file(disk, name, limits);

@@ -24,56 +24,20 @@ Spool::Impl::Impl(Disk& with_disk, const SpoolOptions& with_options, SpoolThread
               check_dead = true;
               callbacks.on_room();
             }),
+      quarantine(disk, threads.loop, threads.pool, index, files),
       committer(threads.loop, threads.committer, clock,
                 {[this](const SyncReport& report) { on_synced(report); },
                  [this](const Error& error) { callbacks.on_failed(error); }}),
       journal(committer, files, index, states, clock, id,
               [this](Segment& segment) { on_closed(segment); }),
-      pager(index, threads.loop, threads.pool, options.cache_bytes_max),
+      pager(index, threads.loop, threads.pool, options.cache_bytes_max,
+            [this](SegmentNumber number, Stretch stretch, const Error& why) {
+              on_damage(number, stretch, why);
+            }),
       compactor(*this),
       alive(std::make_shared<Impl*>(this)) {}
 
 Spool::Impl::~Impl() { *alive = nullptr; }
-
-Result<void> Spool::Impl::recover_and_start() {
-  auto recovered = recover(disk, id, {index, states, bodies, files});
-  if (!recovered) return recovered.error();
-  recovery = std::move(recovered->report);
-  last_queue = recovered->last_queue;
-  if (auto made = files.make_first_spares(); !made) return made;
-  if (auto started = journal.start(recovered->last_number); !started) return started;
-  std::vector<StateItem> items;
-  items.push_back({StateKind::run_state, false, {}, {std::byte{1}}});
-  states.for_each(StateKind::horizon, [&](ByteView key, ByteView value) {
-    ByteReader name(key);
-    ByteReader in(value);
-    const auto queue_id = name.le<std::uint32_t>();
-    const Priority priority = name.u8();
-    const auto horizon = in.le<std::uint64_t>();
-    auto suspect = in.le<std::uint64_t>();
-    QueueState* queue = index.queue(queue_id);
-    if (queue == nullptr || !name.done() || !in.done()) return;
-    if (!recovery.was_clean) suspect = std::max(suspect, horizon);
-    LaneState& lane = queue->lanes[priority];
-    lane.horizon = lane.horizon_wanted = horizon;
-    lane.suspect = suspect;
-    queue->last_sequence = std::max(queue->last_sequence, horizon);
-    if (!recovery.was_clean) items.push_back(horizon_item({queue_id, priority}, horizon, suspect));
-  });
-  auto commit = append_states(std::move(items));
-  if (!commit) return commit.error();
-  check_dead = true;
-  flush();
-  return {};
-}
-
-StateItem Spool::Impl::horizon_item(Lane lane, Sequence horizon, Sequence suspect) {
-  StateItem item{StateKind::horizon, false, key_of_lane(lane), {}};
-  ByteWriter writer(item.value);
-  writer.le(horizon);
-  writer.le(suspect);
-  return item;
-}
 
 // A lane's horizon runs ahead of its deliveries by half a step to one, so that deliveries do not wait.
 bool Spool::Impl::may_deliver(Lane lane, Sequence sequence) {
@@ -140,14 +104,9 @@ void Spool::Impl::read(const Entry& entry, std::function<void(Result<StoredMessa
         Impl& self = **alive;
         if (Segment* read = self.index.segment(now.segment))
           if (--read->readers == 0) self.check_dead = true;
-        if (!message && message.error().code == Errc::corrupt) {
-          ++self.corrupt_records;
-          log::error("spool: a message is damaged on disk and lost",
-                     {{"queue", now.queue},
-                      {"sequence", now.sequence},
-                      {"segment", now.segment},
-                      {"error", message.error().detail}});
-        }
+        if (!message && message.error().code == Errc::corrupt)
+          self.on_damage(now.segment, {now.offset, now.offset + now.record_bytes},
+                         message.error());
         done(std::move(message));
       });
     });
@@ -160,6 +119,12 @@ void Spool::Impl::read_part(BodyId body_id, std::uint32_t part_index,
   if (body == nullptr || part_index >= body->parts.size()) {
     threads.loop.post([done = std::move(done)] {
       done(Error{Errc::not_found, "no such part of a body"});
+    });
+    return;
+  }
+  if (body->finished && body->parts[part_index].record_bytes == 0) {
+    threads.loop.post([done = std::move(done)] {
+      done(Error{Errc::corrupt, "a part of the body was damaged and is lost"});
     });
     return;
   }
@@ -181,7 +146,9 @@ void Spool::Impl::read_part(BodyId body_id, std::uint32_t part_index,
         if (*alive == nullptr) return;
         if (Segment* read = (*alive)->index.segment(part.segment))
           if (--read->readers == 0) (*alive)->check_dead = true;
-        if (!bytes && bytes.error().code == Errc::corrupt) ++(*alive)->corrupt_records;
+        if (!bytes && bytes.error().code == Errc::corrupt)
+          (*alive)->on_damage(part.segment, {part.offset, part.offset + part.record_bytes},
+                              bytes.error());
         done(std::move(bytes));
       });
     });

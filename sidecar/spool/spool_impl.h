@@ -1,7 +1,8 @@
 // Spool::Impl: the spool's rooms wired together. Private to the spool; see spool.h for the promises.
 //
-// spool.cc opens, answers and closes; spool_append.cc turns groups into records; spool_segments.cc
-// seals segments and gives them up; compactor.cc moves what is left in old ones.
+// spool.cc opens, answers and closes; spool_start.cc goes on where the last run ended; spool_append.cc
+// turns groups into records; spool_segments.cc seals segments and gives them up; compactor.cc moves what
+// is left in old ones.
 #pragma once
 
 #include "sidecar/spool/compactor.h"
@@ -19,7 +20,12 @@ class Spool::Impl {
        SpoolCallbacks callbacks, const Uuid& id, std::unique_ptr<FolderLock> lock);
   ~Impl();
 
+  // spool_start.cc
   Result<void> recover_and_start();
+  void restore_horizons(std::vector<StateItem>& items);
+  void widen_horizons(std::vector<StateItem>& items);
+  // A damaged record was met: says so and keeps a copy, once.
+  void on_damage(SegmentNumber number, Stretch stretch, const Error& why);
 
   // spool_append.cc
   class Append;
@@ -84,6 +90,7 @@ class Spool::Impl {
   Bodies bodies{index};
   Moves moves;
   SegmentFiles files;
+  Quarantine quarantine;
   Committer committer;
   Journal journal;
   Pager pager;
