@@ -84,6 +84,7 @@ struct Committer::Shared {
   bool running = false;           // guarded by mutex: a job is posted or at work
   Position synced;                // the thread's own
   bool failed = false;            // the thread's own
+  std::shared_ptr<void> kept;
   Committer* owner = nullptr;     // loop thread; null once the committer is gone
 
   std::optional<Batch> take() {
@@ -118,11 +119,13 @@ Result<void> write_segment_header(const SegmentHeader& header, File& file) {
 
 }  // namespace
 
-Committer::Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks)
+Committer::Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks,
+                     std::shared_ptr<void> kept)
     : loop_(loop),
       thread_(thread),
       shared_(std::make_shared<Shared>(loop, clock, std::move(callbacks))) {
   shared_->owner = this;
+  shared_->kept = std::move(kept);
 }
 
 Committer::~Committer() { shared_->owner = nullptr; }

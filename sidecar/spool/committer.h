@@ -54,7 +54,9 @@ class Committer {
   };
   static constexpr std::size_t kGatherMin = 4096;  // smaller bodies are copied into the batch
 
-  Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks);
+  // `kept` lives for as long as a job may still write: the lock of the folder.
+  Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks,
+            std::shared_ptr<void> kept = {});
   ~Committer();
 
   // Everything before is known to be synced: said by the first batch. Before the first flush.

@@ -34,6 +34,8 @@ class Compactor {
     std::uint32_t bytes = 0;
     std::vector<Entry> entries;  // empty: a part
   };
+  static std::uint64_t occupancy(const Segment& segment);
+  static std::uint64_t need_of(const Record& record);
   Segment* pick() const;
   void load_runs();
   void list_records();
@@ -48,6 +50,7 @@ class Compactor {
   std::vector<Entry> live_;
   std::deque<Record> records_;
   Commit waits_for_ = 0;
+  Clock::time_point retry_at_{};  // after there was no room
   std::uint64_t moved_bytes_ = 0;
   std::shared_ptr<Compactor*> alive_;
 };

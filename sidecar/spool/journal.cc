@@ -66,7 +66,7 @@ Journal::Journal(Committer& committer, SegmentFiles& files, Index& index, StateS
 Result<void> Journal::start(SegmentNumber last, Position end) {
   last_ = last;
   committer_.start_at(end);
-  return begin_segment(Use::urgent);
+  return begin_segment(Use::start);
 }
 
 std::uint32_t Journal::group_bytes_max() const { return files_.limits().segment_bytes / 4; }

@@ -116,6 +116,7 @@ enum class StateKind : std::uint8_t {
   purge = 5,         // key: queue u32
   run_state = 6,     // running or stopped cleanly; key empty
   queue = 7,         // a queue exists; value: what the queue room keeps about it; key: queue u32
+  sequence = 8,      // the last sequence of a queue whose messages are gone; key: queue u32
   first_above = 64,  // the queue room's
 };
 

@@ -27,11 +27,17 @@ struct SegmentFilesLimits {
 
 enum class Use : std::uint8_t {
   publish,  // refused when only the reserve is left
-  urgent,   // settles, compaction, state: may use the reserve
+  urgent,   // compaction, state, groups that free what they take: may use the reserve, but for
+            // kForStart
+  vital,    // settles, and giving up segments: whatever there is
+  start,    // the first segment of a run: there is one after make_first_spares
 };
 
 class SegmentFiles {
  public:
+  // Of the reserve, for the next starts: nothing can be given up before there is an open segment.
+  static constexpr std::size_t kForStart = 2;
+
   // "journal-" digits ".seg": a file of any other name is never touched.
   static bool is_segment_name(std::string_view name);
 

@@ -27,7 +27,8 @@ Spool::Impl::Impl(Disk& with_disk, const SpoolOptions& with_options, SpoolThread
       quarantine(disk, threads.loop, threads.pool, index, files),
       committer(threads.loop, threads.committer, clock,
                 {[this](const SyncReport& report) { on_synced(report); },
-                 [this](const Error& error) { callbacks.on_failed(error); }}),
+                 callbacks.on_failed},
+                lock),
       journal(committer, files, index, states, clock, id,
               [this](Segment& segment) { on_closed(segment); }),
       pager(index, threads.loop, threads.pool, options.cache_bytes_max,
@@ -52,7 +53,8 @@ bool Spool::Impl::may_deliver(Lane lane, Sequence sequence) {
       pending_horizons.push_back({*commit, lane, wanted});
     }
   }
-  return sequence <= state.horizon;
+  // Not before it is durable that this run has begun: a crash would look like a clean stop.
+  return sequence <= state.horizon && committer.synced_commit() >= started;
 }
 
 void Spool::Impl::flush() {
@@ -187,10 +189,12 @@ void Spool::settle(const Entry& entry) { impl_->settle(entry); }
 void Spool::release(const Entry& entry) { impl_->release(entry); }
 void Spool::flush() { impl_->flush(); }
 
-Commit Spool::flush_settles() {
+Result<Commit> Spool::flush_settles() {
   impl_->stage_pending_settles();
   impl_->dirty = true;
   impl_->flush();
+  if (!impl_->pending_settles.empty())
+    return Error{Errc::spool_busy, "no room for all settles yet"};
   return impl_->committer.last_commit();
 }
 
@@ -224,6 +228,8 @@ void Spool::drop_queue(Group& group, QueueId queue) {
   group.erase(StateKind::queue, key_of_queue(queue));
   if (impl_->states.find(StateKind::purge, key_of_queue(queue)) != nullptr)
     group.erase(StateKind::purge, key_of_queue(queue));
+  if (impl_->states.find(StateKind::sequence, key_of_queue(queue)) != nullptr)
+    group.erase(StateKind::sequence, key_of_queue(queue));
   const QueueState* state = impl_->index.queue(queue);
   if (state == nullptr) return;
   for (const auto& [priority, lane] : state->lanes)
@@ -320,6 +326,8 @@ SpoolStatus Spool::status() const {
 
 Result<Commit> Spool::close() {
   impl_->stage_pending_settles();
+  if (!impl_->pending_settles.empty())
+    return Error{Errc::spool_busy, "no room for all settles yet: this stop is not clean"};
   auto commit = impl_->append_states({{StateKind::run_state, false, {}, {std::byte{0}}}});
   impl_->closed = true;
   impl_->flush();

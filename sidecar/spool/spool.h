@@ -90,7 +90,8 @@ class Spool {
   // End of a loop turn: hands what was appended to the committer.
   void flush();
   // Like flush, with the settles: for answers that wait for one. Returns the commit to wait for.
-  Commit flush_settles();
+  // spool_busy: there was no room for all of them yet.
+  Result<Commit> flush_settles();
   void on_time(Clock::time_point now);
   std::optional<Clock::time_point> deadline() const;
 

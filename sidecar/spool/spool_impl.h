@@ -33,9 +33,10 @@ class Spool::Impl {
   void settle(const Entry& entry);
   void release(const Entry& entry);
   void stage_pending_settles();
+  bool append_settles(const std::vector<SettleTarget>& targets);
   Commit append_raw(std::span<StagedRecord> group, std::span<const SettleTarget> settles,
                     std::span<const StateItem> states);
-  Result<Commit> append_states(std::vector<StateItem> items);
+  Result<Commit> append_states(std::vector<StateItem> items, Use use = Use::urgent);
   Result<void> append_part(BodyId body, Slice bytes);
 
   // spool_segments.cc
@@ -46,7 +47,9 @@ class Spool::Impl {
   void give_up_dead();
   Result<void> leave(Segment& segment);
   Result<Commit> append_list();
+  std::vector<StateItem> last_sequences(const Segment& segment) const;
   bool wants_compaction() const;
+  bool is_full() const;
 
   // spool.cc
   bool may_deliver(Lane lane, Sequence sequence);
@@ -82,7 +85,7 @@ class Spool::Impl {
   const Clock& clock;
   SpoolCallbacks callbacks;
   Uuid id;
-  std::unique_ptr<FolderLock> lock;
+  std::shared_ptr<FolderLock> lock;  // the committer's job holds it too
   RecoveryReport recovery;
 
   Index index;
@@ -96,6 +99,7 @@ class Spool::Impl {
   Pager pager;
   Compactor compactor;
 
+  Commit started = 0;  // that this run has begun is durable with it
   QueueId last_queue = 0;
   std::uint32_t last_body = 0;
   std::map<SegmentNumber, std::vector<Ordinal>> pending_settles;

@@ -45,7 +45,7 @@ class Maker {
 
  private:
   void sync() {
-    (*spool_)->flush_settles();
+    static_cast<void>((*spool_)->flush_settles());
     if (sealed_) return spool_->run();
     while (spool_->loop.run_one() || spool_->committer.run_one()) {}
   }

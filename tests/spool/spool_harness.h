@@ -48,7 +48,7 @@ class SpoolHarness {
     }
   }
   void settle_down() {
-    spool_->flush_settles();
+    static_cast<void>(spool_->flush_settles());
     run();
     spool_->flush();
     run();

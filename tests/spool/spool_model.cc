@@ -121,7 +121,8 @@ class Model {
     if (draw < 92) return purge();
     if (draw < 93) return drop_queue();
     if (draw < 97) return publish_in_parts();
-    settles_in_flight_.emplace_back((*spool_)->flush_settles(), std::exchange(settled_, {}));
+    if (const auto commit = (*spool_)->flush_settles())
+      settles_in_flight_.emplace_back(*commit, std::exchange(settled_, {}));
   }
 
   void note_synced_settles() {
