@@ -6,8 +6,8 @@ namespace pannier::spool {
 namespace {
 
 Target target_of(const Entry& entry) {
-  return {entry.queue,       entry.sequence,  entry.priority, entry.delivery_count,
-          entry.redelivered, entry.transient, entry.due,      entry.expiry,
+  return {entry.queue,       entry.sequence,       entry.priority, entry.delivery_count,
+          entry.redelivered, entry.transient,      entry.due,      entry.expiry,
           entry.group,       entry.acquired_count, entry.reason};
 }
 

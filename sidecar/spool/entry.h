@@ -1,8 +1,8 @@
 // Entry: one message in one queue, as the index knows it; enough to deliver, read and settle it.
 //
-// A value that queues keep while a message is in their hands. It stays good when compaction moves the
-// record: the spool finds the new place from the old one for as long as entries of the old segment are
-// outstanding. Loop thread.
+// A value that queues keep while a message is in their hands. It stays good when compaction moves
+// the record: the spool finds the new place from the old one for as long as entries of the old
+// segment are outstanding. Loop thread.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct Entry {
   QueueId queue = 0;
   Offset offset = 0;
   std::uint32_t record_bytes = 0;  // the record on disk, header and padding included
-  std::uint32_t share_bytes = 0;   // this entry's part of them: a fan-out's entries share one record
+  std::uint32_t share_bytes = 0;  // this entry's part of them: a fan-out's entries share one record
   std::uint32_t message_bytes = 0;  // head and body before compression: what a queue's limit counts
   Ordinal ordinal = 0;
   std::uint16_t delivery_count = 0;

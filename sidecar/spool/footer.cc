@@ -11,7 +11,7 @@ constexpr std::uint8_t kRedelivered = 1;
 constexpr std::uint8_t kTransient = 2;
 
 enum class Section : std::uint16_t { runs = 1, settles = 2, states = 3, parts = 4, bodies = 5 };
-constexpr std::uint16_t kNeeded = 1;  // of sections and of columns
+constexpr std::uint16_t kNeeded = 1;          // of sections and of columns
 constexpr unsigned kAllSections = 0b11'1110;  // a bit for each
 constexpr std::size_t kPartSize = 20;
 constexpr std::size_t kBodySize = 16;
@@ -311,8 +311,8 @@ Result<Core> Core::decode(ByteView payload) {
     if (!in.ok()) return malformed();
     if (!is_known(kind)) {
       if (flags & kNeeded)
-        return Error{Errc::wrong_version, "an index section of a later release: " +
-                                              std::to_string(kind)};
+        return Error{Errc::wrong_version,
+                     "an index section of a later release: " + std::to_string(kind)};
       continue;
     }
     if ((seen >> kind & 1) != 0) return malformed();

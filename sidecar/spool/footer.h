@@ -1,9 +1,9 @@
 // The footer of a sealed segment: one run record per queue and priority, and a core record.
 //
-// A run lists its entries in the order of their sequences; queues page them in one run at a time. The
-// core is all that recovery reads: the directory of the runs, the segment's settles and changes by the
-// segment they are about, its state items, its parts and its bodies in parts. Encoders write payloads;
-// record headers are the caller's. Decoders answer corrupt and never throw. Any thread.
+// A run lists its entries in the order of their sequences; queues page them in one run at a time.
+// The core is all that recovery reads: the directory of the runs, the segment's settles and changes
+// by the segment they are about, its state items, its parts and its bodies in parts. Encoders write
+// payloads; record headers are the caller's. Decoders answer corrupt and never throw. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@
 namespace pannier::spool {
 
 // queue u32 | priority u8 | columns u8 | zero u16 | count u32 | zero u32 | entry... | column...
-// entry := sequence u64 | offset u32 | record bytes u32 | share u32 | message bytes u32 | ordinal u16
-//          | delivery count u16 | flags u8 | reason u8 | acquired count u16
-// column := tag u8 | flags u8 | zero u16 | values u32 | [index u16 per value] | value 64 per value
+// entry := sequence u64 | offset u32 | record bytes u32 | share u32 | message bytes u32
+//          | ordinal u16 | delivery count u16 | flags u8 | reason u8 | acquired count u16
+// column := tag u8 | flags u8 | zero u16 | values u32 | [index u16 per value] | value u64 per value
 // A column holds what is not zero, for the entries that `index` names in rising order, or without
 // indexes for all of them. One of an unknown tag is stepped over unless its flag 1 (needed) is set.
 inline constexpr std::size_t kRunFixedSize = 16;
@@ -45,7 +45,7 @@ struct RunInfo {
   Milliseconds first_due = 0;        // 0: no entry has one
   Milliseconds first_expiry = 0;     // 0: no entry has one
   Milliseconds first_published = 0;  // the oldest
-  bool transient = false;         // entries of a Memory queue
+  bool transient = false;            // entries of a Memory queue
 };
 
 // The most that a run costs beside its entries: its record and its line in the directory.

@@ -1,8 +1,8 @@
 // The payloads of the journal's four kinds of records: message, part, settle and state.
 //
-// Encoders append to a buffer of the caller's; decoders look at bytes that the caller keeps and answer
-// corrupt for whatever does not add up: they neither throw nor read past the end. Layouts are drawn
-// beside each type and in docs/spool_format.md. Value types; any thread.
+// Encoders append to a buffer of the caller's; decoders look at bytes that the caller keeps and
+// answer corrupt for whatever does not add up: they neither throw nor read past the end. Layouts
+// are drawn beside each type and in docs/spool_format.md. Value types; any thread.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct Target {
   bool transient = false;  // belongs to a Memory queue: recovery drops it
   Milliseconds due = 0;    // not to be delivered before
   Milliseconds expiry = 0;
-  std::uint64_t group = 0;  // hash of the group key
-  std::uint16_t acquired_count = 0;  // how often it was handed out, also without being counted above
+  std::uint64_t group = 0;           // hash of the group key
+  std::uint16_t acquired_count = 0;  // times handed out, also those that delivery_count leaves out
   std::uint8_t reason = 0;  // why it came back last, a code of the queue room; 0: it never did
 };
 
@@ -38,7 +38,8 @@ struct Target {
 // entry := queue u32 | sequence u64 | priority u8 | flags u8 | delivery count u16
 //          [due i64] [expiry i64] [group u64] [acquired count u16 | reason u8 | zero u8]
 //                                                              as the flags say
-// published is when this spool's queues took the message; it stays when compaction copies it. The record's content is the head (opaque to the spool) and, unless it has parts, the body.
+// published is when this spool's queues took the message; it stays when compaction copies it. The
+// record's content is the head (opaque to the spool) and, unless it has parts, the body.
 struct MessageMeta {
   static constexpr std::size_t kFixedSize = 40;
   static constexpr std::size_t kEntrySizeMax = 44;
@@ -55,8 +56,8 @@ struct MessageMeta {
   static Result<MessageMeta> decode(ByteView meta);
 };
 
-// What travels with a message besides its head; unknown tags are kept. The origin names its queue by
-// number: a queue that is made anew under the same name counts its sequences from 1 again.
+// What travels with a message besides its head; unknown tags are kept. The origin names its queue
+// by number: a queue that is made anew under the same name counts its sequences from 1 again.
 enum class AttributeTag : std::uint8_t {
   deduplication_id = 1,
   origin = 2,         // spool id 16 | queue u32 | sequence u64

@@ -176,6 +176,13 @@ Result<std::unique_ptr<Spool>> Spool::open(Disk& disk, const SpoolOptions& optio
                      " bytes has room for " + std::to_string(segments) + " segments of " +
                      std::to_string(file->segment_bytes) + " bytes; it needs " +
                      std::to_string(options.files.reserve + 3) + ": raise the limit"};
+  if (segments > segments_max(file->segment_bytes))
+    return Error{Errc::bad_argument,
+                 "a spool of " + std::to_string(options.files.bytes_max) + " bytes would have " +
+                     std::to_string(segments) + " segments of " +
+                     std::to_string(file->segment_bytes) + " bytes, whose list fits no segment; " +
+                     "the most is " + std::to_string(segments_max(file->segment_bytes)) +
+                     ": lower the limit"};
   auto impl = std::make_unique<Impl>(disk, settled, threads, clock, std::move(callbacks),
                                      file->id, std::move(*lock));
   if (auto started = impl->recover_and_start(); !started) return started.error();

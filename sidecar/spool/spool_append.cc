@@ -224,8 +224,7 @@ void Spool::Impl::Append::stage_all() {
 void Spool::Impl::Append::apply_purges() {
   for (std::size_t i = 0; i < group_.purges_.size(); ++i) {
     std::vector<Entry> kept;
-    for (const Entry& entry : group_.purges_[i].kept)
-      kept.push_back(spool_.moves.resolved(entry));
+    for (const Entry& entry : group_.purges_[i].kept) kept.push_back(spool_.moves.resolved(entry));
     const QueueId queue = group_.purges_[i].queue;
     spool_.index.purge(queue, purge_bounds_[i], kept);
     spool_.bodies.purge(queue, spool_.index.queue(queue));
@@ -242,8 +241,7 @@ void Spool::Impl::Append::apply_publishes() {
     const auto targets = static_cast<std::uint32_t>(meta.targets.size());
     for (std::uint32_t at = 0; at < targets; ++at) {
       group_.entries_.push_back(entry_of(meta.targets[at], meta, open.number(), record.offset,
-                                         record.bytes_on_disk(),
-                                         static_cast<Ordinal>(first + at)));
+                                         record.bytes_on_disk(), static_cast<Ordinal>(first + at)));
       spool_.index.add(open, group_.entries_.back());
     }
     open.outstanding += targets;
@@ -259,8 +257,7 @@ void Spool::Impl::Append::apply_publishes() {
 void Spool::Impl::Append::apply_settles() {
   for (const Entry& entry : group_.changes_) {
     const Entry now = spool_.moves.resolved(entry);
-    if (Segment* segment = spool_.index.segment(now.segment))
-      segment->change(change_of(now));
+    if (Segment* segment = spool_.index.segment(now.segment)) segment->change(change_of(now));
   }
   for (const Entry& entry : group_.settles_) {
     const Entry now = spool_.moves.resolved(entry);

@@ -272,5 +272,17 @@ TEST(Segment, IsSealedInPlaceWhenItsLastMessageAloneHasTimesAndAGroup) {
   EXPECT_THAT(spool.fetch_all(queue), SizeIs(3000));
 }
 
+TEST(Segment, IsNeverOneOfMoreThanItsListCanName) {
+  MemoryDisk disk;
+  SpoolOptions options = small_options();
+  options.files.bytes_max = 64u << 20;
+  options.files.segment_bytes = kSegmentBytesMin;
+  EXPECT_TRUE(SpoolHarness(disk, options).is_open());
+  options.files.bytes_max += kSegmentBytesMin;
+  SpoolHarness spool(disk, options);
+  ASSERT_FALSE(spool.is_open());
+  EXPECT_EQ(spool.opened().error().code, Errc::bad_argument);
+}
+
 }  // namespace
 }  // namespace pannier::spool
