@@ -80,6 +80,7 @@ std::optional<Commit> CompactionGroup::append() {
     const Copy& copy = copies_[i];
     const StagedRecord& record = staged_[i];
     bytes_ += record.bytes_on_disk();
+    open.moved_in_bytes += record.bytes_on_disk();
     if (copy.part_of == 0) {
       apply_message(copy, record);
       continue;

@@ -1,6 +1,7 @@
 #include "sidecar/spool/compactor.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/log.h"
 #include "sidecar/spool/compaction_group.h"
@@ -8,9 +9,9 @@
 namespace pannier::spool {
 namespace {
 
-// One entry of a copy: what its target may grow by, and its part of the footer with a run of its own.
-constexpr std::uint64_t kTargetGrowth = 24;
-constexpr std::uint64_t kEntryFooter = 192;
+constexpr std::uint64_t kTargetGrowth = 24;  // what a target of a copy may grow by
+constexpr std::uint64_t kEntryFooter = 64;   // an entry's part of the footer
+constexpr std::uint64_t kRunFooter = 144;    // of a run
 
 }  // namespace
 
@@ -31,6 +32,14 @@ std::uint64_t Compactor::occupancy(const Segment& segment) {
                   segment.live_entries() * 1000 / kEntriesPerSegmentMax);
 }
 
+// Mostly copies that compaction made, and mostly alive: copying them again would win nothing.
+bool Compactor::is_copy_of_living(const Segment& segment) {
+  std::uint64_t held = 0;
+  for (const Run& run : segment.runs()) held += run.info.share_bytes;
+  for (const PartInfo& part : segment.parts) held += part.record_bytes;
+  return segment.moved_in_bytes * 2 > held && segment.live_bytes() * 2 > held;
+}
+
 // The oldest sealed segment of which at least half would be won; with a full spool, the one of which
 // most is won, if it is a quarter.
 Segment* Compactor::pick() const {
@@ -39,6 +48,7 @@ Segment* Compactor::pick() const {
   for (const auto& [number, held] : spool_.index.segments()) {
     if (held->state != Segment::State::sealed || held->readers > 0 || held->is_damaged) continue;
     if (held->live_entries() == 0 && held->part_bytes == 0) continue;
+    if (is_copy_of_living(*held)) continue;
     const std::uint64_t taken = occupancy(*held);
     if (taken <= 500) return held.get();
     if (taken >= least) continue;
@@ -145,11 +155,14 @@ void Compactor::read_chunk() {
 void Compactor::on_chunk(std::vector<std::pair<Record, Result<StoredRecord>>> chunk) {
   std::uint64_t bytes = 0;
   GroupIndex adds;
+  std::set<Lane> lanes;
   for (const auto& [record, stored] : chunk) {
     bytes += record.bytes + record.entries.size() * kTargetGrowth + 64;
     adds.entries += static_cast<std::uint32_t>(record.entries.size());
     adds.footer_bytes += record.entries.size() * kEntryFooter + 36;
+    for (const Entry& entry : record.entries) lanes.insert(lane_of(entry));
   }
+  adds.footer_bytes += lanes.size() * kRunFooter;
   if (auto room = spool_.journal.make_room(static_cast<std::uint32_t>(bytes), adds, Use::urgent);
       !room) {
     retry_at_ = spool_.clock.now() + std::chrono::seconds(1);

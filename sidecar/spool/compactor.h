@@ -35,6 +35,7 @@ class Compactor {
     std::vector<Entry> entries;  // empty: a part
   };
   static std::uint64_t occupancy(const Segment& segment);
+  static bool is_copy_of_living(const Segment& segment);
   static std::uint64_t need_of(const Record& record);
   Segment* pick() const;
   void load_runs();

@@ -56,6 +56,7 @@ class Segment {
   std::uint32_t outstanding = 0;  // entries in the hands of queues
   std::uint32_t readers = 0;      // reads in flight on its file
   bool is_damaged = false;        // its index cannot be read: it stays as it is
+  std::uint64_t moved_in_bytes = 0;  // records that compaction has copied here
   std::uint64_t part_bytes = 0;   // live parts on disk
 
   // Adds an entry of this segment; its ordinal must be the next or beyond (recovery skips lost ones).

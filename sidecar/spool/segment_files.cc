@@ -108,7 +108,7 @@ void SegmentFiles::adopt_used(const SegmentFile& file) {
 
 Result<void> SegmentFiles::make_first_spares() {
   const std::size_t wanted = std::min<std::uint64_t>(
-      limits_.reserve + 1u, segments_max() - std::min(segments_max(), in_use_));
+      limits_.reserve + limits_.ahead, segments_max() - std::min(segments_max(), in_use_));
   while (spares_.size() < wanted) {
     auto made = make_file(disk_, next_name(), limits_, true);
     if (made) {

@@ -22,6 +22,7 @@ class Spool::Impl {
 
   // spool_start.cc
   Result<void> recover_and_start();
+  void restore_sequences();
   void restore_horizons(std::vector<StateItem>& items);
   void widen_horizons(std::vector<StateItem>& items);
   // A damaged record was met: says so and keeps a copy, once.
@@ -99,7 +100,7 @@ class Spool::Impl {
   Pager pager;
   Compactor compactor;
 
-  Commit started = 0;  // that this run has begun is durable with it
+  Commit started = ~Commit{0};  // that this run has begun is durable with it
   QueueId last_queue = 0;
   std::uint32_t last_body = 0;
   std::map<SegmentNumber, std::vector<Ordinal>> pending_settles;

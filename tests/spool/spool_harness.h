@@ -22,6 +22,7 @@ inline SpoolOptions small_options() {
   SpoolOptions options;
   options.files.segment_bytes = 128u << 10;
   options.files.bytes_max = 64u << 20;
+  options.files.ahead = 8;  // tests that hold the pool back go on for some segments
   options.files.free_space_reserve = 0;
   return options;
 }
