@@ -1,4 +1,5 @@
-// Files that are missing, cut short, foreign, of another version; and a crash at each step of opening.
+// Files that are missing, cut short, foreign, of another version; and a crash at each step of
+// opening.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -173,7 +174,8 @@ TEST_P(RecoveryFiles, FilesOfOthersCountAgainstTheLimit) {
 }
 
 TEST_P(RecoveryFiles, ATornNewHeaderOverOldRecordsBringsNothingBack) {
-  // The last segment's header page and first batch never got to the disk: the file holds an old life.
+  // The last segment's header page and first batch never got to the disk: the file holds an old
+  // life.
   const std::string oldest = files().front();
   auto disk = made_.copy();
   Bytes old = disk->content(oldest);

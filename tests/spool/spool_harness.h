@@ -129,6 +129,7 @@ class SpoolHarness {
   ManualExecutor committer;
   ManualExecutor pool;
   bool failed = false;
+  int failures = 0;
   int syncs = 0;
   int rooms = 0;
   Commit last_commit = 0;
@@ -138,7 +139,7 @@ class SpoolHarness {
   Result<void> open(Disk& disk, const SpoolOptions& options) {
     SpoolCallbacks callbacks;
     callbacks.on_synced = [this](const SyncReport&) { ++syncs; };
-    callbacks.on_failed = [this](const Error&) { failed = true; };
+    callbacks.on_failed = [this](const Error&) { failed = true, ++failures; };
     callbacks.on_room = [this] { ++rooms; };
     auto opened = Spool::open(disk, options, {loop, committer, pool}, clock, std::move(callbacks));
     if (!opened) return opened.error();
