@@ -1,12 +1,13 @@
-// Committer: carries batches of records from the loop thread to the disk, one write and one fdatasync
-// a batch, and says when a batch is synced. This is where group commit happens: what gathers while one
-// batch is being synced is the next.
+// Committer: carries batches of records from the loop thread to the disk, one write and one
+// fdatasync a batch, and says when a batch is synced. This is where group commit happens: what
+// gathers while one batch is being synced is the next.
 //
-// append(), flush() and the getters: loop thread. Writing and syncing: the executor `thread`, one job at
-// a time. on_synced is posted to the loop, in order. What a batch holds survives a crash once on_synced
-// has named its commit or a later one; before that it may survive whole groups at a time, never a part.
-// A failed write or sync is final: on_failed is called once, on the executor's thread, and nothing is
-// ever reported as synced afterwards; the process is expected to end (decision 0004).
+// append(), flush() and the getters: loop thread. Writing and syncing: the executor `thread`, one
+// job at a time. on_synced is posted to the loop, in order. What a batch holds survives a crash
+// once on_synced has named its commit or a later one; before that it may survive whole groups at a
+// time, never a part. A failed write or sync is final: on_failed is called once, on the executor's
+// thread, and nothing is ever reported as synced afterwards; the process is expected to end
+// (decision 0004).
 #pragma once
 
 #include <cstdint>

@@ -85,8 +85,7 @@ std::optional<Commit> CompactionGroup::append() {
       apply_message(copy, record);
       continue;
     }
-    open.parts.push_back(
-        {copy.part_of, copy.part_index, record.offset, record.bytes_on_disk()});
+    open.parts.push_back({copy.part_of, copy.part_index, record.offset, record.bytes_on_disk()});
     spool_.bodies.place(copy.part_of, copy.part_index,
                         {open.number(), record.offset, record.bytes_on_disk()});
   }

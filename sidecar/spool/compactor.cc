@@ -40,8 +40,8 @@ bool Compactor::is_copy_of_living(const Segment& segment) {
   return segment.moved_in_bytes * 2 > held && segment.live_bytes() * 2 > held;
 }
 
-// The oldest sealed segment of which at least half would be won; with a full spool, the one of which
-// most is won, if it is a quarter.
+// The oldest sealed segment of which at least half would be won; with a full spool, the one of
+// which most is won, if it is a quarter.
 Segment* Compactor::pick() const {
   Segment* best = nullptr;
   std::uint64_t least = 750;
@@ -137,9 +137,8 @@ void Compactor::read_chunk() {
     records_.pop_front();
   }
   const Segment& victim = *spool_.index.segment(victim_);
-  spool_.threads.pool.post([alive = alive_, &loop = spool_.threads.loop,
-                            file = victim.file().file, seed = victim.seed(),
-                            chunk = std::move(chunk)]() mutable {
+  spool_.threads.pool.post([alive = alive_, &loop = spool_.threads.loop, file = victim.file().file,
+                            seed = victim.seed(), chunk = std::move(chunk)]() mutable {
     std::vector<std::pair<Record, Result<StoredRecord>>> read;
     for (Record& record : chunk) {
       const RecordType type = record.entries.empty() ? RecordType::part : RecordType::message;

@@ -3,7 +3,8 @@
 //
 // One segment at a time, a chunk at a time: reads a chunk's records on the pool, then, on the loop,
 // appends copies of those that are still alive and the settles of their old places as one group, so
-// that a crash finds one or the other. Goes on when the chunk is synced. Owned by Spool; loop thread.
+// that a crash finds one or the other. Goes on when the chunk is synced. Owned by Spool; loop
+// thread.
 #pragma once
 
 #include <deque>

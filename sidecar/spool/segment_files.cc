@@ -22,8 +22,8 @@ Result<void> fill_with_zeros(File& file, std::uint32_t bytes) {
   return file.sync();
 }
 
-Result<SegmentFile> make_file(Disk& disk, const std::string& name,
-                              const SegmentFilesLimits& limits, bool filled) {
+Result<SegmentFile> make_file(Disk& disk, const std::string& name, const SegmentFilesLimits& limits,
+                              bool filled) {
   auto space = disk.space();
   if (!space) return space.error();
   if (space->free_bytes < limits.free_space_reserve + limits.segment_bytes)
@@ -134,9 +134,12 @@ Result<void> SegmentFiles::may_take(Use use) const {
   if (use == Use::publish && is_full())
     return Error{Errc::spool_full, low_on_space_ ? "the spool's volume is out of free space"
                                                  : "the spool has reached its limit on bytes"};
-  if (use == Use::urgent && in_use_ + kForStart >= segments_max())
+  const std::size_t left = use == Use::vital ? kForStart : kForStart + 1;
+  if (use != Use::publish && in_use_ + left >= segments_max())
     return Error{Errc::spool_full, "the spool's reserve is used up"};
-  const std::size_t left_alone = use == Use::publish ? limits_.reserve : use == Use::urgent ? 1u : 0u;
+  const std::size_t left_alone = use == Use::publish  ? limits_.reserve
+                                 : use == Use::urgent ? 1u
+                                                      : 0u;
   if (spares_.size() > left_alone) return {};
   return Error{Errc::spool_busy, "the next journal segment is still being made"};
 }
@@ -191,13 +194,13 @@ void SegmentFiles::refill() {
   ++making_;
   // Behind: an unfilled file is slower to write to, but there sooner.
   const bool filled = spares_.size() >= limits_.reserve;
-  pool_.post([&disk = disk_, &loop = loop_, limits = limits_, name = next_name(), alive = alive_,
-              filled] {
-    auto made = make_file(disk, name, limits, filled);
-    loop.post([alive, made = std::move(made)]() mutable {
-      if (*alive != nullptr) (*alive)->on_made(std::move(made));
-    });
-  });
+  pool_.post(
+      [&disk = disk_, &loop = loop_, limits = limits_, name = next_name(), alive = alive_, filled] {
+        auto made = make_file(disk, name, limits, filled);
+        loop.post([alive, made = std::move(made)]() mutable {
+          if (*alive != nullptr) (*alive)->on_made(std::move(made));
+        });
+      });
 }
 
 void SegmentFiles::on_made(Result<SegmentFile> made) {

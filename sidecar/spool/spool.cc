@@ -26,8 +26,7 @@ Spool::Impl::Impl(Disk& with_disk, const SpoolOptions& with_options, SpoolThread
             }),
       quarantine(disk, threads.loop, threads.pool, index, files),
       committer(threads.loop, threads.committer, clock,
-                {[this](const SyncReport& report) { on_synced(report); },
-                 callbacks.on_failed},
+                {[this](const SyncReport& report) { on_synced(report); }, callbacks.on_failed},
                 lock),
       journal(committer, files, index, states, clock, id,
               [this](Segment& segment) { on_closed(segment); }),
@@ -40,7 +39,8 @@ Spool::Impl::Impl(Disk& with_disk, const SpoolOptions& with_options, SpoolThread
 
 Spool::Impl::~Impl() { *alive = nullptr; }
 
-// A lane's horizon runs ahead of its deliveries by half a step to one, so that deliveries do not wait.
+// A lane's horizon runs ahead of its deliveries by half a step to one, so that deliveries do not
+// wait.
 bool Spool::Impl::may_deliver(Lane lane, Sequence sequence) {
   QueueState* queue = index.queue(lane.queue);
   if (queue == nullptr) return false;
@@ -107,8 +107,7 @@ void Spool::Impl::read(const Entry& entry, std::function<void(Result<StoredMessa
         if (Segment* read = self.index.segment(now.segment))
           if (--read->readers == 0) self.check_dead = true;
         if (!message && message.error().code == Errc::corrupt)
-          self.on_damage(now.segment, {now.offset, now.offset + now.record_bytes},
-                         message.error());
+          self.on_damage(now.segment, {now.offset, now.offset + now.record_bytes}, message.error());
         done(std::move(message));
       });
     });
@@ -172,19 +171,19 @@ Result<std::unique_ptr<Spool>> Spool::open(Disk& disk, const SpoolOptions& optio
   const std::uint64_t segments = options.files.bytes_max / file->segment_bytes;
   if (segments < options.files.reserve + 3u)
     return Error{Errc::bad_argument,
-                 "a spool of " + std::to_string(options.files.bytes_max) +
-                     " bytes has room for " + std::to_string(segments) + " segments of " +
+                 "a spool of " + std::to_string(options.files.bytes_max) + " bytes has room for " +
+                     std::to_string(segments) + " segments of " +
                      std::to_string(file->segment_bytes) + " bytes; it needs " +
                      std::to_string(options.files.reserve + 3) + ": raise the limit"};
   if (segments > segments_max(file->segment_bytes))
-    return Error{Errc::bad_argument,
-                 "a spool of " + std::to_string(options.files.bytes_max) + " bytes would have " +
-                     std::to_string(segments) + " segments of " +
-                     std::to_string(file->segment_bytes) + " bytes, whose list fits no segment; " +
-                     "the most is " + std::to_string(segments_max(file->segment_bytes)) +
-                     ": lower the limit"};
-  auto impl = std::make_unique<Impl>(disk, settled, threads, clock, std::move(callbacks),
-                                     file->id, std::move(*lock));
+    return Error{Errc::bad_argument, "a spool of " + std::to_string(options.files.bytes_max) +
+                                         " bytes would have " + std::to_string(segments) +
+                                         " segments of " + std::to_string(file->segment_bytes) +
+                                         " bytes, whose list fits no segment; " + "the most is " +
+                                         std::to_string(segments_max(file->segment_bytes)) +
+                                         ": lower the limit"};
+  auto impl = std::make_unique<Impl>(disk, settled, threads, clock, std::move(callbacks), file->id,
+                                     std::move(*lock));
   if (auto started = impl->recover_and_start(); !started) return started.error();
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
 }
@@ -249,8 +248,8 @@ void Spool::for_each_queue(const std::function<void(QueueId, ByteView value)>& v
   });
 }
 
-void Spool::for_each_state(
-    StateKind kind, const std::function<void(ByteView key, ByteView value)>& visit) const {
+void Spool::for_each_state(StateKind kind,
+                           const std::function<void(ByteView key, ByteView value)>& visit) const {
   impl_->states.for_each(kind, visit);
 }
 
@@ -259,7 +258,9 @@ Sequence Spool::last_sequence(QueueId queue) const {
   return state == nullptr ? 0 : state->last_sequence;
 }
 
-Sequence Spool::take_sequence(QueueId queue) { return ++impl_->index.add_queue(queue).last_sequence; }
+Sequence Spool::take_sequence(QueueId queue) {
+  return ++impl_->index.add_queue(queue).last_sequence;
+}
 
 std::vector<Priority> Spool::priorities(QueueId queue) const {
   std::vector<Priority> priorities;

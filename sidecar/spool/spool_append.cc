@@ -315,8 +315,8 @@ void Spool::Impl::stage_pending_settles() {
       taken = std::min(ordinals.size(), ordinals_max - count);
       count += taken + 4;
       if (index.segment(last->first) != nullptr)
-        settles.settle(last->first, {ordinals.begin(), ordinals.begin() +
-                                                           static_cast<std::ptrdiff_t>(taken)});
+        settles.settle(last->first,
+                       {ordinals.begin(), ordinals.begin() + static_cast<std::ptrdiff_t>(taken)});
       if (taken < ordinals.size()) break;
       taken = 0;
     }

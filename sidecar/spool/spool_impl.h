@@ -1,8 +1,9 @@
-// Spool::Impl: the spool's rooms wired together. Private to the spool; see spool.h for the promises.
+// Spool::Impl: the spool's rooms wired together. Private to the spool; see spool.h for the
+// promises.
 //
-// spool.cc opens, answers and closes; spool_start.cc goes on where the last run ended; spool_append.cc
-// turns groups into records; spool_segments.cc seals segments and gives them up; compactor.cc moves what
-// is left in old ones.
+// spool.cc opens, answers and closes; spool_start.cc goes on where the last run ended;
+// spool_append.cc turns groups into records; spool_segments.cc seals segments and gives them up;
+// compactor.cc moves what is left in old ones.
 #pragma once
 
 #include "sidecar/spool/compactor.h"

@@ -137,7 +137,8 @@ Result<void> Spool::Impl::leave(Segment& segment) {
   return {};
 }
 
-// Sequences are never given twice: where this segment holds the last ones of a queue, that outlives it.
+// Sequences are never given twice: where this segment holds the last ones of a queue, that outlives
+// it.
 std::vector<StateItem> Spool::Impl::last_sequences(const Segment& segment) const {
   std::vector<StateItem> items;
   for (const Run& run : segment.runs()) {

@@ -49,7 +49,8 @@ void put(SpoolHarness& spool, std::size_t size, bool& taken) {
 }
 
 // Segment::footer_bytes counts 8 bytes for each entry that has a due, expiry or group; encode_run
-// writes the column for every entry of the run as soon as one has it. Dies in write_footer's assert.
+// writes the column for every entry of the run as soon as one has it. Dies in write_footer's
+// assert.
 TEST(Attack, FooterFitsWhenOneEntryOfManyHasColumns) {
   MemoryDisk disk;
   SpoolHarness spool(disk);
@@ -114,8 +115,7 @@ TEST(Attack, FlushSettlesNamesACommitThatHoldsTheSettles) {
       for (bool taken = true; taken;) put(spool, size, taken);
     spool->settle(entry);
     const auto commit = spool->flush_settles();
-    while (spool.committer.run_one() || spool.loop.run_one()) {
-    }
+    while (spool.committer.run_one() || spool.loop.run_one()) {}
     promised = commit && spool->synced_commit() >= *commit;
     after = disk.restart(1, Keep::nothing);
   }
@@ -127,7 +127,8 @@ TEST(Attack, FlushSettlesNamesACommitThatHoldsTheSettles) {
 }
 
 // A group that settles anything may use the reserve for its publishes; with the reserve gone no
-// segment can be given up, since leave() must append first: full for ever, and it does not open again.
+// segment can be given up, since leave() must append first: full for ever, and it does not open
+// again.
 TEST(Attack, RecoversFromAFullSpoolAfterTransactionsThatSettleAndPublish) {
   MemoryDisk disk;
   SpoolOptions options = small_options();
@@ -167,8 +168,8 @@ TEST(Attack, RecoversFromAFullSpoolAfterTransactionsThatSettleAndPublish) {
   EXPECT_TRUE(opens) << again.opened().error().detail;
 }
 
-// A chunk is up to 512 KiB whatever a segment holds, and counts 256 bytes of footer an entry: more than
-// half a segment is too_large, and the same victim is read again at every flush.
+// A chunk is up to 512 KiB whatever a segment holds, and counts 256 bytes of footer an entry: more
+// than half a segment is too_large, and the same victim is read again at every flush.
 TEST(Attack, CompactsSmallSegmentsWithManyLiveEntries) {
   MemoryDisk disk;
   SpoolHarness spool(disk);
@@ -187,8 +188,7 @@ TEST(Attack, CompactsSmallSegmentsWithManyLiveEntries) {
   const auto reads = disk.counts().reads;
   for (int i = 0; i < 100; ++i) spool->flush(), spool.run();
   EXPECT_GT(spool->status().compacted_bytes, 0u);
-  EXPECT_LE(spool->status().segments * kSegment,
-            2 * spool->status().live_bytes + 4 * kSegment);
+  EXPECT_LE(spool->status().segments * kSegment, 2 * spool->status().live_bytes + 4 * kSegment);
   EXPECT_LT(disk.counts().reads - reads, 50u) << "reads although nothing happens";
 }
 
@@ -214,9 +214,10 @@ TEST(Attack, JournalsManyScatteredSettlesInSmallSegments) {
   EXPECT_THAT(again.fetch_all(queue), SizeIs(10'000));
 }
 
-// Where the limit on entries (as here, with the default size) or the footer (many queues) makes segments
-// whose every entry is alive less than half full of records, 2 x live is never reached, and compaction
-// copies the whole backlog round and round for ever. Here: messages of 96 bytes on disk.
+// Where the limit on entries (as here, with the default size) or the footer (many queues) makes
+// segments whose every entry is alive less than half full of records, 2 x live is never reached,
+// and compaction copies the whole backlog round and round for ever. Here: messages of 96 bytes on
+// disk.
 TEST(Attack, DoesNotCompactForEverWhatIsAllAlive) {
   MemoryDisk disk;
   SpoolOptions options;
@@ -246,9 +247,9 @@ TEST(Attack, DoesNotCompactForEverWhatIsAllAlive) {
       << "live: " << spool->status().live_bytes << ", segments: " << spool->status().segments;
 }
 
-// A chunk of fan-outs (512 KiB hold 30,000 entries, at 256 bytes of footer each) is too_large for half a
-// segment of the default size: the victim's runs are read one by one, in vain, again and again. Where a
-// chunk does fit, moving it holds up the loop for 50 ms.
+// A chunk of fan-outs (512 KiB hold 30,000 entries, at 256 bytes of footer each) is too_large for
+// half a segment of the default size: the victim's runs are read one by one, in vain, again and
+// again. Where a chunk does fit, moving it holds up the loop for 50 ms.
 TEST(Attack, CompactsFanOutsWithoutReadingForEver) {
   MemoryDisk disk;
   SpoolOptions options;
@@ -276,7 +277,8 @@ TEST(Attack, CompactsFanOutsWithoutReadingForEver) {
   EXPECT_LT(disk.counts().reads, 10'000u) << "moved: " << spool->status().compacted_bytes;
 }
 
-// The victim whose run (or part) is damaged is picked again and again, and no other segment ever is.
+// The victim whose run (or part) is damaged is picked again and again, and no other segment ever
+// is.
 TEST(Attack, CompactsOtherSegmentsWhenTheIndexOfOneIsDamaged) {
   MemoryDisk disk;
   SpoolHarness spool(disk);
@@ -296,11 +298,11 @@ TEST(Attack, CompactsOtherSegmentsWhenTheIndexOfOneIsDamaged) {
     if (i % 20 != 0) spool->settle(entries[i]);
   for (int i = 0; i < 100; ++i) spool.settle_down();
   EXPECT_GT(spool->status().compacted_bytes, 0u);
-  EXPECT_LE(spool->status().segments * kSegment,
-            2 * spool->status().live_bytes + 5 * kSegment);
+  EXPECT_LE(spool->status().segments * kSegment, 2 * spool->status().live_bytes + 5 * kSegment);
 }
 
-// One damaged run: fetch answers corrupt for the whole lane, for ever, although every record is whole.
+// One damaged run: fetch answers corrupt for the whole lane, for ever, although every record is
+// whole.
 TEST(Attack, FetchesWhatLiesBehindADamagedRun) {
   MemoryDisk disk;
   SpoolHarness spool(disk);
@@ -321,7 +323,8 @@ TEST(Attack, FetchesWhatLiesBehindADamagedRun) {
   EXPECT_GT(got, 300u);
 }
 
-// The last batch of a closed, unsealed segment is damaged; batches of the next one say it was synced.
+// The last batch of a closed, unsealed segment is damaged; batches of the next one say it was
+// synced.
 TEST(Attack, ReportsTheLossOfTheLastBatchOfASegment) {
   MemoryDisk disk;
   std::unique_ptr<MemoryDisk> after;
@@ -380,18 +383,18 @@ TEST(Attack, NeverGivesASequenceTwice) {
   EXPECT_GE(again->last_sequence(queue), last);
 }
 
-// Publishing takes spares down to one while the files are being made; the volume may be full by then.
+// Publishing takes spares down to one while the files are being made; the volume may be full by
+// then.
 TEST(Attack, PublishingLeavesTheReserveAlone) {
   MemoryDisk disk;
   SpoolHarness spool(disk);
   const QueueId queue = spool.make_queue();
-  for (int i = 0; i < 5000 && spool.publish(queue, std::string(1000, 'x')); ++i) {
-  }
+  for (int i = 0; i < 5000 && spool.publish(queue, std::string(1000, 'x')); ++i) {}
   EXPECT_GE(spool->status().spare_segments, small_options().files.reserve);
 }
 
-// The record that made a queue is damaged: all its messages go without a word, and its number is used
-// again.
+// The record that made a queue is damaged: all its messages go without a word, and its number is
+// used again.
 TEST(Attack, SaysSoWhenTheRecordOfAQueueIsDamaged) {
   MemoryDisk disk;
   std::unique_ptr<MemoryDisk> after;

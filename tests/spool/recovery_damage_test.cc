@@ -117,6 +117,12 @@ TEST_P(RecoveryDamage, DamageOfTheLastBatchCutsItOffAndNothingElse) {
   }
 }
 
+std::set<std::size_t> gone_from(const Kept& kept) {
+  std::set<std::size_t> gone = kept.missing;
+  gone.insert(kept.corrupt.begin(), kept.corrupt.end());
+  return gone;
+}
+
 TEST_P(RecoveryDamage, FindsNothingWrongTheSecondTime) {
   const auto places = places_in(*made_.disk);
   for (std::size_t i = 0; i < places.size(); i += 7) {
@@ -127,8 +133,7 @@ TEST_P(RecoveryDamage, FindsNothingWrongTheSecondTime) {
     const Kept first = kept_of(*disk, made_);
     const auto after = disk->restart(2, Keep::everything);
     const Kept second = kept_of(*after, made_);
-    EXPECT_EQ(first.missing, second.missing);
-    EXPECT_EQ(first.corrupt, second.corrupt);
+    EXPECT_EQ(gone_from(first), gone_from(second));  // compaction may have let go of damaged ones
     EXPECT_EQ(first.back, second.back);
     EXPECT_EQ(second.report.quarantined_bytes > 0, first.quarantine_files > 0);
     EXPECT_THAT(second.wrong, IsEmpty());

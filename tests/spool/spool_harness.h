@@ -1,7 +1,7 @@
 // SpoolHarness: a spool on a memory disk, with executors run by hand and a clock moved by hand.
 //
-// settle_down() runs everything until nothing is left to do: what was appended is then synced. After
-// crash() the harness is over; open another one on the disk that restart() gave.
+// settle_down() runs everything until nothing is left to do: what was appended is then synced.
+// After crash() the harness is over; open another one on the disk that restart() gave.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -45,8 +45,7 @@ class SpoolHarness {
 
   // Runs all executors until nothing is left.
   void run() {
-    while (loop.run_one() || committer.run_one() || pool.run_one()) {
-    }
+    while (loop.run_one() || committer.run_one() || pool.run_one()) {}
   }
   void settle_down() {
     static_cast<void>(spool_->flush_settles());
@@ -87,7 +86,8 @@ class SpoolHarness {
     Sequence after = 0;
     while (true) {
       std::optional<Result<Entries>> got;
-      spool_->fetch({queue, priority}, after, step, [&](auto entries) { got = std::move(entries); });
+      spool_->fetch({queue, priority}, after, step,
+                    [&](auto entries) { got = std::move(entries); });
       run();
       if (!got || !*got) {
         ADD_FAILURE() << (got ? got->error().detail : "fetch did not answer");
