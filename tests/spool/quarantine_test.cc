@@ -202,6 +202,43 @@ TEST_F(QuarantineTest, CompactionOfADamagedPartComesToAnEnd) {
   EXPECT_LE(spool->status().segments, 5u);
 }
 
+TEST_F(QuarantineTest, OfAGroupThatIsDamagedInPartTheRestIsKept) {
+  for (const std::size_t hit : {0u, 1u, 2u}) {
+    MemoryDisk disk;
+    SpoolHarness spool(disk, tiny_options());
+    queue_ = spool.make_queue();
+    const Entry moved = *spool.publish(queue_, "to be moved");
+    spool.settle_down();
+    Target target;
+    target.queue = queue_;
+    Group group;
+    for (int i = 0; i < 3; ++i) {
+      Content content;
+      content.body = Slice::copy_of(body(i));
+      group.publish(std::move(content), {&target, 1});
+    }
+    group.settle(moved);
+    ASSERT_TRUE(spool->append(group));
+    spool.settle_down();
+    ASSERT_TRUE(spool.publish(queue_, "later"));
+    spool.settle_down();
+    const auto copy = disk.restart(1, Keep::everything);
+    const Entry& entry = group.entries()[hit];
+    for (const JournalPlace& place : places_in(*copy))
+      if (place.kind == PlaceKind::payload && place.segment == entry.segment &&
+          place.offset == entry.offset + Offset{RecordHeader::kSize})
+        copy->flip(place.file, place.offset + place.size / 2, std::byte{1});
+    SpoolHarness again(*copy, tiny_options());
+    ASSERT_TRUE(again.is_open());
+    std::vector<std::string> expected{"to be moved"};  // twice is better than never
+    for (int i = 0; i < 3; ++i)
+      if (i != static_cast<int>(hit)) expected.push_back(body(i));
+    expected.push_back("later");
+    EXPECT_EQ(again.bodies_in(queue_), expected) << hit;
+    EXPECT_EQ(again->recovery().lost_entries, 1u);
+  }
+}
+
 TEST_F(QuarantineTest, ACopyThatWasNotFinishedIsMadeAgain) {
   SpoolHarness spool(disk_, tiny_options());
   disk_.plant("quarantine-1-4096.bin.new", Bytes(100));

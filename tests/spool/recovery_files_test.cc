@@ -297,7 +297,17 @@ TEST_P(RecoveryCrash, ACrashAtAnyStepOfOpeningADamagedJournalLosesNoMoreThanIsDa
     if (place.kind == PlaceKind::payload && place.type == RecordType::message &&
         (place.file == file || place.segment == made_.last) && ++seen % 9 == 0)
       damaged->flip(place.file, place.offset + 5, std::byte{4});
-  // The tail is torn too: it is what says that the rest was synced.
+  // So is one of the batch before the last, and only the last says that it was synced; it is torn.
+  Offset before = 0;
+  for (const JournalPlace& place : places_)
+    if (place.segment == made_.last && place.batch < made_.tail)
+      before = std::max(before, place.batch);
+  const auto found = std::ranges::find_if(places_, [&](const JournalPlace& place) {
+    return place.segment == made_.last && place.batch == before &&
+           place.kind == PlaceKind::payload && place.type == RecordType::message;
+  });
+  ASSERT_NE(found, places_.end());
+  damaged->flip(found->file, found->offset + 5, std::byte{4});
   for (const JournalPlace& place : places_)
     if (place.segment == made_.last && place.batch == made_.tail &&
         place.kind == PlaceKind::payload)

@@ -19,9 +19,10 @@ class Maker {
   MadeJournal run() {
     made_.disk = std::make_unique<MemoryDisk>();
     SpoolOptions options = tiny_options();
-    if (!sealed_) options.files.reserve = 8;  // so many files are there before the pool runs
+    if (!sealed_) options.files.reserve = 1, options.files.ahead = 9;
     SpoolHarness spool(*made_.disk, options);
     spool_ = &spool;
+    spool.run();  // makes spares: when nothing is to be sealed, the pool does not run again
     made_.first = spool.make_queue("first");
     made_.second = spool.make_queue("second");
     sync();
@@ -159,7 +160,10 @@ class Checker {
       last = entry.sequence;
       check_entry(entry);
     }
-    if ((*spool_)->totals({queue, 0}).messages != entries.size())
+    // Compaction may have met a damaged one since it was fetched, and lost it.
+    const std::uint64_t lost = (*spool_)->status().corrupt_records;
+    const std::uint64_t counted = (*spool_)->totals({queue, 0}).messages;
+    if (counted > entries.size() || (lost == 0 && counted != entries.size()))
       kept_.wrong.push_back("the count of a queue is wrong");
     if ((*spool_)->last_sequence(queue) < last) kept_.wrong.push_back("the last sequence is low");
   }
@@ -174,7 +178,9 @@ class Checker {
     found_.insert(known->second);
     if (message.is_settled) kept_.back.insert(known->second);
     const auto body = whole_body_of(entry);
-    if (!body && body.error().code == Errc::corrupt)
+    const bool lost_since =
+        !body && body.error().code == Errc::not_found && (*spool_)->status().corrupt_records > 0;
+    if (lost_since || (!body && body.error().code == Errc::corrupt))
       kept_.corrupt.insert(known->second);
     else if (!body)
       kept_.wrong.push_back("a message cannot be read: " + body.error().detail);
