@@ -1,8 +1,9 @@
 // Buffer and Slice: bytes with a count of owners, so that a message's body is copied once and then
 // serves the journal, the memory copy and every delivery.
 //
-// A Buffer is one allocation, written by whoever made it and not changed after it was shared. A Slice
-// is a part of a Buffer and keeps it alive. The count is atomic: slices may be released on any thread.
+// A Buffer is one allocation, written by whoever made it and not changed after it was shared. A
+// Slice is a part of a Buffer and keeps it alive. The count is atomic: slices may be released on
+// any thread.
 #pragma once
 
 #include <cstddef>

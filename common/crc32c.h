@@ -1,7 +1,8 @@
 // CRC32C (Castagnoli), the checksum of every record on disk.
 //
-// Uses the CPU's instruction where there is one and a table otherwise; both give the same result and
-// a test compares them. Stateless; any thread. Pass the last result as `seed` to go on over more bytes.
+// Uses the CPU's instruction where there is one and a table otherwise; both give the same result
+// and a test compares them. Stateless; any thread. Pass the last result as `seed` to go on over
+// more bytes.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,7 @@ Scope scope_of(Errc code) {
     case Errc::no_space:
     case Errc::spool_full:
     case Errc::spool_busy:
-    case Errc::queue_full:
-      return Scope::message;
+    case Errc::queue_full: return Scope::message;
     case Errc::bad_argument:
     case Errc::too_large:
     case Errc::not_found:
@@ -18,8 +17,7 @@ Scope scope_of(Errc code) {
     case Errc::locked:
     case Errc::in_use:
     case Errc::access_denied:
-    case Errc::corrupt:
-      return Scope::channel;
+    case Errc::corrupt: return Scope::channel;
     case Errc::not_authenticated:
     case Errc::bad_frame:
     case Errc::bad_syntax:
@@ -27,14 +25,12 @@ Scope scope_of(Errc code) {
     case Errc::not_supported:
     case Errc::limit_reached:
     case Errc::timed_out:
-    case Errc::closed:
-      return Scope::connection;
+    case Errc::closed: return Scope::connection;
     case Errc::bad_config:
     case Errc::io_error:
     case Errc::sync_failed:
     case Errc::spool_locked:
-    case Errc::wrong_version:
-      return Scope::process;
+    case Errc::wrong_version: return Scope::process;
   }
   std::abort();
 }

@@ -1,8 +1,8 @@
 // Result<T>: a value or an Error, for everything that can fail without the program being wrong.
 //
-// It is a value type without a thread of its own. Reading the value of a failed result, or the error
-// of a good one, is our own mistake and ends the program. Shaped like std::expected, which gcc 12
-// has in C++23 only, so that it can give way to it (docs/decisions/0002-own-result-type.md).
+// It is a value type without a thread of its own. Reading the value of a failed result, or the
+// error of a good one, is our own mistake and ends the program. Shaped like std::expected, which
+// gcc 12 has in C++23 only, so that it can give way to it (docs/decisions/0002-own-result-type.md).
 //
 //   Result<Port> port = parse_port(text);
 //   if (!port) return port.error();

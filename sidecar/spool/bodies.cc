@@ -23,8 +23,7 @@ void Bodies::place(BodyId id, std::uint32_t index, const Part& part) {
   if (Segment* old = index_.segment(held.segment); old != nullptr && held.record_bytes > 0)
     index_.add_part_bytes(*old, -std::int64_t{held.record_bytes});
   held = part;
-  if (Segment* now = index_.segment(part.segment))
-    index_.add_part_bytes(*now, part.record_bytes);
+  if (Segment* now = index_.segment(part.segment)) index_.add_part_bytes(*now, part.record_bytes);
 }
 
 void Bodies::lose_part(SegmentNumber segment, Offset offset) {

@@ -1,8 +1,8 @@
 // Bodies: large bodies that were journaled in parts: where each part lies, and who still needs it.
 //
 // A body is unfinished from begin() until its message is journaled, then belongs to that message's
-// entries, and is dead when the last of them is settled; a dead body's parts are dead bytes in their
-// segments. Unfinished bodies do not survive a restart. Owned by Spool; loop thread.
+// entries, and is dead when the last of them is settled; a dead body's parts are dead bytes in
+// their segments. Unfinished bodies do not survive a restart. Owned by Spool; loop thread.
 #pragma once
 
 #include <unordered_map>
@@ -27,10 +27,10 @@ class Bodies {
   };
   struct Body {
     std::vector<Part> parts;
-    std::uint64_t bytes = 0;        // of the body, in its parts so far
-    std::vector<Reader> readers;    // live entries of its message
+    std::uint64_t bytes = 0;      // of the body, in its parts so far
+    std::vector<Reader> readers;  // live entries of its message
     bool finished = false;
-    Position message;               // once finished
+    Position message;  // once finished
   };
 
   explicit Bodies(Index& index) : index_(index) {}

@@ -78,13 +78,14 @@ struct Committer::Shared {
   Callbacks callbacks;
 
   mutable std::mutex mutex;
-  std::deque<Batch> waiting;      // guarded by mutex
-  Bytes spare_arena;              // guarded by mutex; the last batch's memory, for the next
+  std::deque<Batch> waiting;        // guarded by mutex
+  Bytes spare_arena;                // guarded by mutex; the last batch's memory, for the next
   std::uint64_t waiting_bytes = 0;  // guarded by mutex
-  bool running = false;           // guarded by mutex: a job is posted or at work
-  Position synced;                // the thread's own
-  bool failed = false;            // the thread's own
-  Committer* owner = nullptr;     // loop thread; null once the committer is gone
+  bool running = false;             // guarded by mutex: a job is posted or at work
+  Position synced;                  // the thread's own
+  bool failed = false;              // the thread's own
+  std::shared_ptr<void> kept;
+  Committer* owner = nullptr;  // loop thread; null once the committer is gone
 
   std::optional<Batch> take() {
     const std::lock_guard lock(mutex);
@@ -118,11 +119,13 @@ Result<void> write_segment_header(const SegmentHeader& header, File& file) {
 
 }  // namespace
 
-Committer::Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks)
+Committer::Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks,
+                     std::shared_ptr<void> kept)
     : loop_(loop),
       thread_(thread),
       shared_(std::make_shared<Shared>(loop, clock, std::move(callbacks))) {
   shared_->owner = this;
+  shared_->kept = std::move(kept);
 }
 
 Committer::~Committer() { shared_->owner = nullptr; }

@@ -1,12 +1,13 @@
-// Committer: carries batches of records from the loop thread to the disk, one write and one fdatasync
-// a batch, and says when a batch is synced. This is where group commit happens: what gathers while one
-// batch is being synced is the next.
+// Committer: carries batches of records from the loop thread to the disk, one write and one
+// fdatasync a batch, and says when a batch is synced. This is where group commit happens: what
+// gathers while one batch is being synced is the next.
 //
-// append(), flush() and the getters: loop thread. Writing and syncing: the executor `thread`, one job at
-// a time. on_synced is posted to the loop, in order. What a batch holds survives a crash once on_synced
-// has named its commit or a later one; before that it may survive whole groups at a time, never a part.
-// A failed write or sync is final: on_failed is called once, on the executor's thread, and nothing is
-// ever reported as synced afterwards; the process is expected to end (decision 0004).
+// append(), flush() and the getters: loop thread. Writing and syncing: the executor `thread`, one
+// job at a time. on_synced is posted to the loop, in order. What a batch holds survives a crash
+// once on_synced has named its commit or a later one; before that it may survive whole groups at a
+// time, never a part. A failed write or sync is final: on_failed is called once, on the executor's
+// thread, and nothing is ever reported as synced afterwards; the process is expected to end
+// (decision 0004).
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,9 @@ class Committer {
   };
   static constexpr std::size_t kGatherMin = 4096;  // smaller bodies are copied into the batch
 
-  Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks);
+  // `kept` lives for as long as a job may still write: the lock of the folder.
+  Committer(Executor& loop, Executor& thread, const Clock& clock, Callbacks callbacks,
+            std::shared_ptr<void> kept = {});
   ~Committer();
 
   // Everything before is known to be synced: said by the first batch. Before the first flush.

@@ -6,9 +6,9 @@ namespace pannier::spool {
 namespace {
 
 Target target_of(const Entry& entry) {
-  return {entry.queue,       entry.sequence,  entry.priority, entry.delivery_count,
-          entry.redelivered, entry.transient, entry.due,      entry.expiry,
-          entry.group};
+  return {entry.queue,       entry.sequence,       entry.priority, entry.delivery_count,
+          entry.redelivered, entry.transient,      entry.due,      entry.expiry,
+          entry.group,       entry.acquired_count, entry.reason};
 }
 
 }  // namespace
@@ -80,12 +80,12 @@ std::optional<Commit> CompactionGroup::append() {
     const Copy& copy = copies_[i];
     const StagedRecord& record = staged_[i];
     bytes_ += record.bytes_on_disk();
+    open.moved_in_bytes += record.bytes_on_disk();
     if (copy.part_of == 0) {
       apply_message(copy, record);
       continue;
     }
-    open.parts.push_back(
-        {copy.part_of, copy.part_index, record.offset, record.bytes_on_disk()});
+    open.parts.push_back({copy.part_of, copy.part_index, record.offset, record.bytes_on_disk()});
     spool_.bodies.place(copy.part_of, copy.part_index,
                         {open.number(), record.offset, record.bytes_on_disk()});
   }

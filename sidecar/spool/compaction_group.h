@@ -1,5 +1,5 @@
-// CompactionGroup: the copies of some records of an old segment and the settles of their old places,
-// as one group of the journal.
+// CompactionGroup: the copies of some records of an old segment and the settles of their old
+// places, as one group of the journal.
 //
 // Lives for one chunk of the Compactor, on the loop thread. There must be room in the journal.
 #pragma once
@@ -27,9 +27,9 @@ class CompactionGroup {
 
  private:
   struct Copy {
-    MessageMeta meta;            // with the targets that are left
-    std::vector<Entry> old;      // one per target
-    BodyId part_of = 0;          // a part: of this body
+    MessageMeta meta;        // with the targets that are left
+    std::vector<Entry> old;  // one per target
+    BodyId part_of = 0;      // a part: of this body
     std::uint32_t part_index = 0;
   };
   void apply_message(const Copy& copy, const StagedRecord& record);

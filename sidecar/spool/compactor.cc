@@ -1,31 +1,65 @@
 #include "sidecar/spool/compactor.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/log.h"
 #include "sidecar/spool/compaction_group.h"
 
 namespace pannier::spool {
+namespace {
+
+constexpr std::uint64_t kTargetGrowth = 24;  // what a target of a copy may grow by
+constexpr std::uint64_t kEntryFooter = 64;   // an entry's part of the footer
+constexpr std::uint64_t kRunFooter = 144;    // of a run
+
+}  // namespace
 
 Compactor::Compactor(Spool::Impl& spool)
     : spool_(spool), alive_(std::make_shared<Compactor*>(this)) {}
 
 Compactor::~Compactor() { *alive_ = nullptr; }
 
-// The oldest sealed segment that is at least half dead, else the one with the least that is alive.
+// What share of a segment the live content would take up in a new one, in 1/1000: by its bytes with
+// its part of the footer, or by its entries, of which a segment holds only so many.
+std::uint64_t Compactor::occupancy(const Segment& segment) {
+  constexpr std::uint64_t kRunBytes = RunInfo::kSize + RecordHeader::kSize + kRunFixedSize;
+  std::uint64_t runs = 0;
+  for (const Run& run : segment.runs()) runs += run.live > 0 ? 1 : 0;
+  const std::uint64_t bytes =
+      segment.live_bytes() + segment.live_entries() * kRunEntrySize + runs * kRunBytes;
+  return std::max(bytes * 1000 / segment.header().segment_bytes,
+                  segment.live_entries() * 1000 / kEntriesPerSegmentMax);
+}
+
+// Mostly copies that compaction made, and mostly alive: copying them again would win nothing.
+bool Compactor::is_copy_of_living(const Segment& segment) {
+  std::uint64_t held = 0;
+  for (const Run& run : segment.runs()) held += run.info.share_bytes;
+  for (const PartInfo& part : segment.parts) held += part.record_bytes;
+  return segment.moved_in_bytes * 2 > held && segment.live_bytes() * 2 > held;
+}
+
+// The oldest sealed segment of which at least half would be won; with a full spool, the one of
+// which most is won, if it is a quarter.
 Segment* Compactor::pick() const {
   Segment* best = nullptr;
+  std::uint64_t least = 750;
   for (const auto& [number, held] : spool_.index.segments()) {
-    if (held->state != Segment::State::sealed) continue;
+    if (held->state != Segment::State::sealed || held->readers > 0 || held->is_damaged) continue;
     if (held->live_entries() == 0 && held->part_bytes == 0) continue;
-    if (held->live_bytes() <= held->header().segment_bytes / 2) return held.get();
-    if (best == nullptr || held->live_bytes() < best->live_bytes()) best = held.get();
+    if (is_copy_of_living(*held)) continue;
+    const std::uint64_t taken = occupancy(*held);
+    if (taken <= 500) return held.get();
+    if (taken >= least) continue;
+    least = taken;
+    best = held.get();
   }
-  const bool worth_it = best != nullptr && best->live_bytes() < best->header().segment_bytes * 3ull / 4;
-  return worth_it ? best : nullptr;
+  return spool_.is_full() ? best : nullptr;
 }
 
 void Compactor::start() {
+  if (spool_.clock.now() < retry_at_) return;
   Segment* victim = pick();
   if (victim == nullptr) return;
   victim_ = victim->number();
@@ -57,6 +91,7 @@ void Compactor::load_runs() {
     if (!run) {
       log::error("spool: an index is damaged; its segment stays as it is",
                  {{"segment", victim_}, {"error", run.error().detail}});
+      spool_.index.segment(victim_)->is_damaged = true;
       stop();
       return;
     }
@@ -83,6 +118,10 @@ void Compactor::list_records() {
   read_chunk();
 }
 
+std::uint64_t Compactor::need_of(const Record& record) {
+  return record.bytes + record.entries.size() * (kTargetGrowth + kEntryFooter);
+}
+
 void Compactor::read_chunk() {
   if (records_.empty()) {
     stop();
@@ -90,16 +129,16 @@ void Compactor::read_chunk() {
     return;
   }
   std::vector<Record> chunk;
-  std::uint32_t bytes = 0;
-  while (!records_.empty() && (chunk.empty() || bytes + records_.front().bytes <= kChunkBytes)) {
-    bytes += records_.front().bytes;
+  const std::uint32_t bytes_max = std::min(kChunkBytes, spool_.journal.group_bytes_max() / 2);
+  std::uint64_t bytes = 0;
+  while (!records_.empty() && (chunk.empty() || bytes + need_of(records_.front()) <= bytes_max)) {
+    bytes += need_of(records_.front());
     chunk.push_back(std::move(records_.front()));
     records_.pop_front();
   }
   const Segment& victim = *spool_.index.segment(victim_);
-  spool_.threads.pool.post([alive = alive_, &loop = spool_.threads.loop,
-                            file = victim.file().file, seed = victim.seed(),
-                            chunk = std::move(chunk)]() mutable {
+  spool_.threads.pool.post([alive = alive_, &loop = spool_.threads.loop, file = victim.file().file,
+                            seed = victim.seed(), chunk = std::move(chunk)]() mutable {
     std::vector<std::pair<Record, Result<StoredRecord>>> read;
     for (Record& record : chunk) {
       const RecordType type = record.entries.empty() ? RecordType::part : RecordType::message;
@@ -113,15 +152,20 @@ void Compactor::read_chunk() {
 }
 
 void Compactor::on_chunk(std::vector<std::pair<Record, Result<StoredRecord>>> chunk) {
-  std::uint32_t bytes = 0;
+  std::uint64_t bytes = 0;
   GroupIndex adds;
+  std::set<Lane> lanes;
   for (const auto& [record, stored] : chunk) {
-    bytes += record.bytes + 64;
+    bytes += record.bytes + record.entries.size() * kTargetGrowth + 64;
     adds.entries += static_cast<std::uint32_t>(record.entries.size());
-    adds.footer_bytes += record.entries.size() * 256 + 36;
+    adds.footer_bytes += record.entries.size() * kEntryFooter + 36;
+    for (const Entry& entry : record.entries) lanes.insert(lane_of(entry));
   }
-  if (auto room = spool_.journal.make_room(bytes, adds, Use::urgent); !room) {
-    stop();  // tried again when there is room
+  adds.footer_bytes += lanes.size() * kRunFooter;
+  if (auto room = spool_.journal.make_room(static_cast<std::uint32_t>(bytes), adds, Use::urgent);
+      !room) {
+    retry_at_ = spool_.clock.now() + std::chrono::seconds(1);
+    stop();
     return;
   }
   move_chunk(chunk);

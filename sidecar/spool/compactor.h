@@ -3,7 +3,8 @@
 //
 // One segment at a time, a chunk at a time: reads a chunk's records on the pool, then, on the loop,
 // appends copies of those that are still alive and the settles of their old places as one group, so
-// that a crash finds one or the other. Goes on when the chunk is synced. Owned by Spool; loop thread.
+// that a crash finds one or the other. Goes on when the chunk is synced. Owned by Spool; loop
+// thread.
 #pragma once
 
 #include <deque>
@@ -34,6 +35,9 @@ class Compactor {
     std::uint32_t bytes = 0;
     std::vector<Entry> entries;  // empty: a part
   };
+  static std::uint64_t occupancy(const Segment& segment);
+  static bool is_copy_of_living(const Segment& segment);
+  static std::uint64_t need_of(const Record& record);
   Segment* pick() const;
   void load_runs();
   void list_records();
@@ -48,6 +52,7 @@ class Compactor {
   std::vector<Entry> live_;
   std::deque<Record> records_;
   Commit waits_for_ = 0;
+  Clock::time_point retry_at_{};  // after there was no room
   std::uint64_t moved_bytes_ = 0;
   std::shared_ptr<Compactor*> alive_;
 };

@@ -1,18 +1,18 @@
 #include "sidecar/spool/footer.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 
 namespace pannier::spool {
 namespace {
 
-constexpr std::uint8_t kDueColumn = 1;
-constexpr std::uint8_t kExpiryColumn = 2;
-constexpr std::uint8_t kGroupColumn = 4;
 constexpr std::uint8_t kRedelivered = 1;
 constexpr std::uint8_t kTransient = 2;
 
 enum class Section : std::uint16_t { runs = 1, settles = 2, states = 3, parts = 4, bodies = 5 };
-constexpr std::uint16_t kNeeded = 1;
+constexpr std::uint16_t kNeeded = 1;          // of sections and of columns
+constexpr unsigned kAllSections = 0b11'1110;  // a bit for each
 constexpr std::size_t kPartSize = 20;
 constexpr std::size_t kBodySize = 16;
 
@@ -21,14 +21,71 @@ Milliseconds signed_ms(std::uint64_t ms) { return static_cast<Milliseconds>(ms);
 
 Error malformed() { return {Errc::corrupt, "malformed index record"}; }
 
-std::uint8_t columns_of(std::span<const Entry> entries) {
-  std::uint8_t columns = 0;
-  for (const Entry& entry : entries) {
-    if (entry.due != 0) columns |= kDueColumn;
-    if (entry.expiry != 0) columns |= kExpiryColumn;
-    if (entry.group != 0) columns |= kGroupColumn;
+enum class Column : std::uint8_t { published = 1, due = 2, expiry = 3, group = 4 };
+constexpr std::array kAllColumns{Column::published, Column::due, Column::expiry, Column::group};
+static_assert(kAllColumns.size() == kColumns);
+
+std::uint64_t value_of(const Entry& entry, Column column) {
+  switch (column) {
+    case Column::published: return raw(entry.published);
+    case Column::due: return raw(entry.due);
+    case Column::expiry: return raw(entry.expiry);
+    case Column::group: return entry.group;
   }
-  return columns;
+  std::abort();
+}
+
+void set_value(Entry& entry, Column column, std::uint64_t value) {
+  switch (column) {
+    case Column::published: entry.published = signed_ms(value); return;
+    case Column::due: entry.due = signed_ms(value); return;
+    case Column::expiry: entry.expiry = signed_ms(value); return;
+    case Column::group: entry.group = value; return;
+  }
+}
+
+bool is_known(std::uint8_t tag) {
+  return std::ranges::find(kAllColumns, static_cast<Column>(tag)) != kAllColumns.end();
+}
+
+// False, and nothing written, when no entry has a value.
+bool encode_column(Column column, std::span<const Entry> entries, ByteWriter& out) {
+  const auto has = [column](const Entry& entry) { return value_of(entry, column) != 0; };
+  const auto values = static_cast<std::size_t>(std::ranges::count_if(entries, has));
+  if (values == 0) return false;
+  out.u8(static_cast<std::uint8_t>(column));
+  out.u8(kNeeded);
+  out.zeros(2);
+  out.le(static_cast<std::uint32_t>(values));
+  if (values < entries.size())
+    for (std::size_t i = 0; i < entries.size(); ++i)
+      if (has(entries[i])) out.le(static_cast<std::uint16_t>(i));
+  for (const Entry& entry : entries)
+    if (has(entry)) out.le(value_of(entry, column));
+  return true;
+}
+
+Result<void> decode_column(ByteReader& in, std::span<Entry> entries) {
+  const auto tag = in.u8();
+  const auto flags = in.u8();
+  in.skip(2);
+  const auto values = in.le<std::uint32_t>();
+  if (!in.ok() || values > entries.size()) return malformed();
+  if (!is_known(tag) && (flags & kNeeded) != 0)
+    return Error{Errc::wrong_version, "an index column of a later release: " + std::to_string(tag)};
+  const bool is_dense = values == entries.size();
+  ByteReader indexes(in.bytes(is_dense ? 0 : std::size_t{values} * 2));
+  ByteReader numbers(in.bytes(std::size_t{values} * 8));
+  if (!in.ok()) return malformed();
+  std::size_t next = 0;  // indexes rise
+  for (std::uint32_t i = 0; i < values; ++i) {
+    const std::size_t at = is_dense ? i : indexes.le<std::uint16_t>();
+    if (at < next || at >= entries.size()) return malformed();
+    next = at + 1;
+    const auto value = numbers.le<std::uint64_t>();
+    if (is_known(tag)) set_value(entries[at], static_cast<Column>(tag), value);
+  }
+  return {};
 }
 
 class SectionWriter {
@@ -66,7 +123,7 @@ void encode_run_info(const RunInfo& run, ByteWriter& out) {
   out.le(run.message_bytes);
   out.le(raw(run.first_due));
   out.le(raw(run.first_expiry));
-  out.zeros(8);
+  out.le(raw(run.first_published));
 }
 
 RunInfo decode_run_info(ByteReader& in) {
@@ -85,7 +142,7 @@ RunInfo decode_run_info(ByteReader& in) {
   run.message_bytes = in.le<std::uint64_t>();
   run.first_due = signed_ms(in.le<std::uint64_t>());
   run.first_expiry = signed_ms(in.le<std::uint64_t>());
-  in.skip(8);
+  run.first_published = signed_ms(in.le<std::uint64_t>());
   return run;
 }
 
@@ -138,13 +195,19 @@ bool is_known(std::uint16_t kind) {
 
 }  // namespace
 
+std::size_t run_bytes_max(const Entry& entry) {
+  std::size_t bytes = kRunEntrySize;
+  for (const Column column : kAllColumns)
+    if (value_of(entry, column) != 0) bytes += kColumnValueSizeMax;
+  return bytes;
+}
+
 void encode_run(Lane lane, std::span<const Entry> entries, Bytes& out) {
   ByteWriter writer(out);
-  const std::uint8_t columns = columns_of(entries);
+  const std::size_t begin = out.size();
   writer.le(lane.queue);
   writer.u8(lane.priority);
-  writer.u8(columns);
-  writer.zeros(2);
+  writer.zeros(3);
   writer.le(static_cast<std::uint32_t>(entries.size()));
   writer.zeros(4);
   for (const Entry& entry : entries) {
@@ -157,14 +220,13 @@ void encode_run(Lane lane, std::span<const Entry> entries, Bytes& out) {
     writer.le(entry.delivery_count);
     writer.u8(static_cast<std::uint8_t>((entry.redelivered ? kRedelivered : 0) |
                                         (entry.transient ? kTransient : 0)));
-    writer.zeros(3);
+    writer.u8(entry.reason);
+    writer.le(entry.acquired_count);
   }
-  if (columns & kDueColumn)
-    for (const Entry& entry : entries) writer.le(raw(entry.due));
-  if (columns & kExpiryColumn)
-    for (const Entry& entry : entries) writer.le(raw(entry.expiry));
-  if (columns & kGroupColumn)
-    for (const Entry& entry : entries) writer.le(entry.group);
+  std::uint8_t columns = 0;
+  for (const Column column : kAllColumns)
+    if (encode_column(column, entries, writer)) ++columns;
+  out[begin + 5] = std::byte{columns};
 }
 
 Result<std::vector<Entry>> decode_run(ByteView payload, SegmentNumber segment) {
@@ -175,9 +237,8 @@ Result<std::vector<Entry>> decode_run(ByteView payload, SegmentNumber segment) {
   in.skip(2);
   const auto count = in.le<std::uint32_t>();
   in.skip(4);
-  const auto width = kRunEntrySize + ((columns & kDueColumn) ? 8u : 0u) +
-                     ((columns & kExpiryColumn) ? 8u : 0u) + ((columns & kGroupColumn) ? 8u : 0u);
-  if (!in.ok() || count > kEntriesPerSegmentMax || in.left() != count * width) return malformed();
+  if (!in.ok() || count > kEntriesPerSegmentMax || in.left() < count * kRunEntrySize)
+    return malformed();
   std::vector<Entry> entries(count);
   for (Entry& entry : entries) {
     entry.segment = segment;
@@ -193,14 +254,12 @@ Result<std::vector<Entry>> decode_run(ByteView payload, SegmentNumber segment) {
     const auto flags = in.u8();
     entry.redelivered = (flags & kRedelivered) != 0;
     entry.transient = (flags & kTransient) != 0;
-    in.skip(3);
+    entry.reason = in.u8();
+    entry.acquired_count = in.le<std::uint16_t>();
   }
-  if (columns & kDueColumn)
-    for (Entry& entry : entries) entry.due = signed_ms(in.le<std::uint64_t>());
-  if (columns & kExpiryColumn)
-    for (Entry& entry : entries) entry.expiry = signed_ms(in.le<std::uint64_t>());
-  if (columns & kGroupColumn)
-    for (Entry& entry : entries) entry.group = in.le<std::uint64_t>();
+  for (unsigned i = 0; i < columns; ++i)
+    if (auto done = decode_column(in, entries); !done) return done.error();
+  if (!in.done()) return malformed();
   return entries;
 }
 
@@ -242,6 +301,7 @@ void Core::encode(Bytes& out) const {
 
 Result<Core> Core::decode(ByteView payload) {
   Core core;
+  unsigned seen = 0;  // a bit for each known kind
   ByteReader in(payload);
   while (in.left() > 0) {
     const auto kind = in.le<std::uint16_t>();
@@ -251,13 +311,16 @@ Result<Core> Core::decode(ByteView payload) {
     if (!in.ok()) return malformed();
     if (!is_known(kind)) {
       if (flags & kNeeded)
-        return Error{Errc::wrong_version, "an index section of a later release: " +
-                                              std::to_string(kind)};
+        return Error{Errc::wrong_version,
+                     "an index section of a later release: " + std::to_string(kind)};
       continue;
     }
+    if ((seen >> kind & 1) != 0) return malformed();
+    seen |= 1u << kind;
     if (auto done = decode_section(static_cast<Section>(kind), bytes, core); !done)
       return done.error();
   }
+  if (seen != kAllSections) return malformed();
   return core;
 }
 

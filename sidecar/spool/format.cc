@@ -17,6 +17,15 @@ std::uint32_t crc_at(ByteView bytes, std::uint32_t seed, Offset at) {
   return crc32c(bytes, crc32c(place, seed));
 }
 
+bool adds_up(const SegmentTrailer& trailer) {
+  const std::uint64_t core_end = std::uint64_t{trailer.core_offset} + trailer.core_bytes;
+  return trailer.data_end >= kPageSize && trailer.data_end % kPageSize == 0 &&
+         trailer.core_offset >= trailer.data_end && trailer.core_bytes >= RecordHeader::kSize &&
+         core_end + kPageSize <= trailer.header.segment_bytes &&
+         trailer.header.segment_bytes <= kSegmentBytesMax &&
+         trailer.entries <= kEntriesPerSegmentMax;
+}
+
 }  // namespace
 
 std::uint32_t checksum_seed(SegmentNumber number, const Salt& salt) {
@@ -28,12 +37,12 @@ std::uint32_t checksum_seed(SegmentNumber number, const Salt& salt) {
 void SegmentHeader::encode(std::byte* to) const {
   store_le(to, kSegmentMagic);
   store_le(to + 12, version);
-  store_le(to + 14, std::uint16_t{0});
+  store_le(to + 14, needs);
   store_le(to + 16, number);
   std::memcpy(to + 24, spool_id.data(), spool_id.size());
   std::memcpy(to + 40, salt.data(), salt.size());
   store_le(to + 56, segment_bytes);
-  store_le(to + 60, std::uint32_t{0});
+  store_le(to + 60, key_id);
   store_le(to + 64, static_cast<std::uint64_t>(created_ms));
   store_le(to + 8, crc32c({to + 12, kSize - 12}));
 }
@@ -43,10 +52,12 @@ std::optional<SegmentHeader> SegmentHeader::decode(ByteView from) {
   if (load_le<std::uint32_t>(from.data() + 8) != crc32c(from.subspan(12, kSize - 12))) return {};
   SegmentHeader header;
   header.version = load_le<std::uint16_t>(from.data() + 12);
+  header.needs = load_le<std::uint16_t>(from.data() + 14);
   header.number = load_le<std::uint64_t>(from.data() + 16);
   std::memcpy(header.spool_id.data(), from.data() + 24, header.spool_id.size());
   std::memcpy(header.salt.data(), from.data() + 40, header.salt.size());
   header.segment_bytes = load_le<std::uint32_t>(from.data() + 56);
+  header.key_id = load_le<std::uint32_t>(from.data() + 60);
   header.created_ms = static_cast<std::int64_t>(load_le<std::uint64_t>(from.data() + 64));
   return header;
 }
@@ -68,8 +79,11 @@ std::optional<SegmentTrailer> SegmentTrailer::decode(ByteView from) {
   const std::byte* rest = from.data() + SegmentHeader::kSize;
   const std::uint32_t seed = checksum_seed(header->number, header->salt);
   if (load_le<std::uint32_t>(rest + 16) != crc32c({rest, 16}, seed)) return {};
-  return SegmentTrailer{*header, load_le<std::uint32_t>(rest), load_le<std::uint32_t>(rest + 4),
-                        load_le<std::uint32_t>(rest + 8), load_le<std::uint32_t>(rest + 12)};
+  const SegmentTrailer trailer{*header, load_le<std::uint32_t>(rest),
+                               load_le<std::uint32_t>(rest + 4), load_le<std::uint32_t>(rest + 8),
+                               load_le<std::uint32_t>(rest + 12)};
+  if (!adds_up(trailer)) return {};
+  return trailer;
 }
 
 void BatchHeader::encode(std::byte* to, Offset at) const {
@@ -99,7 +113,7 @@ std::optional<BatchHeader> BatchHeader::decode(ByteView from, Offset at) {
   const std::uint32_t seed = checksum_seed(header.number, header.salt);
   if (load_le<std::uint32_t>(from.data() + 4) != crc_at(from.subspan(8, kSize - 8), seed, at))
     return {};
-  if (header.size < kSize) return {};
+  if (header.size < kSize || header.size > kSegmentBytesMax) return {};
   return header;
 }
 
@@ -131,7 +145,7 @@ std::optional<RecordHeader> RecordHeader::decode(ByteView from, std::uint32_t se
   header.type = static_cast<RecordType>(from[28]);
   header.flags = static_cast<std::uint8_t>(from[29]);
   header.codec = static_cast<Codec>(from[30]);
-  if (header.meta > header.stored) return {};
+  if (header.meta > header.stored || header.stored > kSegmentBytesMax) return {};
   return header;
 }
 

@@ -1,5 +1,5 @@
-// Group: what shall be journaled together, all of it or none: a publish to many queues, a tx.commit, a
-// dead-letter move, the declare of a queue with its bindings.
+// Group: what shall be journaled together, all of it or none: a publish to many queues, a
+// tx.commit, a dead-letter move, the declare of a queue with its bindings.
 //
 // Built by a caller and handed to Spool::append, which fills in entries(). May be cleared and used
 // again, which keeps its memory. Loop thread.
@@ -17,8 +17,8 @@ namespace pannier::spool {
 struct Content {
   Milliseconds published = 0;
   Slice head;
-  Slice body;            // empty when the body was journaled in parts
-  BodyId body_id = 0;    // from Spool::begin_body
+  Slice body;          // empty when the body was journaled in parts
+  BodyId body_id = 0;  // from Spool::begin_body
   std::uint32_t parts = 0;
   std::uint64_t body_size = 0;  // of the whole body, also in parts
   Bytes attributes;             // see AttributeTag
@@ -36,8 +36,9 @@ class Group {
     publishes_.push_back({std::move(content), {targets.begin(), targets.end()}});
   }
   void settle(const Entry& entry) { settles_.push_back(entry); }
-  // The entry came back: this is how it stands from now on.
-  void change(const Entry& entry, std::uint16_t delivery_count, bool redelivered, Milliseconds due) {
+  // The entry came back: this is how it stands from now on, with its acquired_count and reason.
+  void change(const Entry& entry, std::uint16_t delivery_count, bool redelivered,
+              Milliseconds due) {
     Entry changed = entry;
     changed.delivery_count = delivery_count;
     changed.redelivered = redelivered;

@@ -53,8 +53,7 @@ Bytes key_of_lane(Lane lane) {
 }
 
 Journal::Journal(Committer& committer, SegmentFiles& files, Index& index, StateStore& states,
-                 const Clock& clock, const Uuid& spool_id,
-                 std::function<void(Segment&)> on_closed)
+                 const Clock& clock, const Uuid& spool_id, std::function<void(Segment&)> on_closed)
     : committer_(committer),
       files_(files),
       index_(index),
@@ -84,9 +83,9 @@ Result<void> Journal::make_room(std::uint32_t bytes, const GroupIndex& adds, Use
   if (has_room(bytes, adds)) return {};
   if (bytes + adds.footer_bytes > files_.limits().segment_bytes / 2 ||
       adds.entries > kEntriesPerSegmentMax)
-    return Error{Errc::too_large,
-                 "a group of " + std::to_string(bytes) + " bytes and " +
-                     std::to_string(adds.entries) + " entries does not fit a journal segment"};
+    return Error{Errc::too_large, "a group of " + std::to_string(bytes) + " bytes and " +
+                                      std::to_string(adds.entries) +
+                                      " entries does not fit a journal segment"};
   if (auto may = files_.may_take(use); !may) {
     files_.refill();
     return may;

@@ -1,8 +1,9 @@
 // Journal: appends groups to the open segment and goes on to the next one when it is full.
 //
 // It sits on the Committer (batches, sync) and SegmentFiles (files), keeps the open segment's index
-// entries up to date for what it appends besides messages (settles, states, parts), and begins every
-// segment with the list of live ones. Owned by Spool; loop thread. What is durable: see Committer.
+// entries up to date for what it appends besides messages (settles, states, parts), and begins
+// every segment with the list of live ones. Owned by Spool; loop thread. What is durable: see
+// Committer.
 #pragma once
 
 #include <functional>
@@ -18,7 +19,7 @@ namespace pannier::spool {
 
 // What a group adds to the open segment's index, beside the entries that the spool adds itself.
 struct GroupIndex {
-  std::uint32_t entries = 0;      // ordinals that its messages take
+  std::uint32_t entries = 0;       // ordinals that its messages take
   std::uint64_t footer_bytes = 0;  // upper bound
 };
 
@@ -31,11 +32,12 @@ class Journal {
   Result<void> start(SegmentNumber last, Position end);
 
   // Makes sure that the open segment has room for a group; begins the next one otherwise.
-  // too_large for a group that no segment could hold; spool_full and spool_busy as SegmentFiles says.
+  // too_large for a group that no segment could hold; spool_full and spool_busy as SegmentFiles
+  // says.
   Result<void> make_room(std::uint32_t bytes, const GroupIndex& adds, Use use);
 
-  // Appends a group for which there is room, and notes its settles and states in the index. Offsets are
-  // in `group` afterwards.
+  // Appends a group for which there is room, and notes its settles and states in the index. Offsets
+  // are in `group` afterwards.
   Commit append(std::span<StagedRecord> group, std::span<const SettleTarget> settles,
                 std::span<const StateItem> states);
 

@@ -1,8 +1,8 @@
 // Moves: where compaction has put the entries that queues still hold by their old place.
 //
-// A segment's moves are kept for as long as entries of it are in the hands of queues. A place that is
-// moved again is changed where it is named, so that one step always leads to the end.
-// Owned by Spool; loop thread.
+// A segment's moves are kept for as long as entries of it are in the hands of queues. A place that
+// is moved again is changed where it is named, so that one step always leads to the end. Owned by
+// Spool; loop thread.
 #pragma once
 
 #include <map>
@@ -40,7 +40,7 @@ class Moves {
   void forget(SegmentNumber segment);
 
   std::unordered_map<SegmentNumber, std::unordered_map<Ordinal, Place>> by_segment_;
-  std::map<Source, std::vector<Source>> sources_;  // of a place that was moved to
+  std::map<Source, std::vector<Source>> sources_;                 // of a place that was moved to
   std::unordered_map<SegmentNumber, std::uint32_t> outstanding_;  // of segments that are gone
 };
 

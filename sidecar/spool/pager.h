@@ -1,9 +1,9 @@
-// Pager: brings entries of sealed segments back into memory, one run at a time, through one cache with
-// a limit on bytes.
+// Pager: brings entries of sealed segments back into memory, one run at a time, through one cache
+// with a limit on bytes.
 //
 // Owned by Spool; loop thread; reads on the pool. A segment with a read in flight is not given up
-// (Segment::readers). A run whose record is damaged is made anew from the segment's messages; what is
-// missing then is lost, and taken off the counts.
+// (Segment::readers). A run whose record is damaged is made anew from the segment's messages; what
+// is missing then is lost, and taken off the counts.
 #pragma once
 
 #include <functional>
@@ -55,7 +55,8 @@ class Pager {
     Sequence after = 0;
     std::size_t max = 0;
     OnEntries done;
-    // Runs read for this fetch stay with it, so that a small cache cannot make it start over for ever.
+    // Runs read for this fetch stay with it, so that a small cache cannot make it start over for
+    // ever.
     std::map<SegmentNumber, std::shared_ptr<const Entries>> held;
   };
   void step(std::shared_ptr<Fetch> fetch);

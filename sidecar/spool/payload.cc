@@ -10,6 +10,8 @@ constexpr std::uint8_t kHasExpiry = 2;
 constexpr std::uint8_t kHasGroup = 4;
 constexpr std::uint8_t kRedelivered = 8;
 constexpr std::uint8_t kTransient = 16;
+constexpr std::uint8_t kHasReturn = 32;
+constexpr std::uint8_t kEntryFlagsKnown = 63;
 
 Error malformed(const char* what) {
   return {Errc::corrupt, std::string("malformed ") + what + " record"};
@@ -17,6 +19,8 @@ Error malformed(const char* what) {
 
 std::uint64_t as_unsigned(Milliseconds ms) { return static_cast<std::uint64_t>(ms); }
 Milliseconds as_signed(std::uint64_t ms) { return static_cast<Milliseconds>(ms); }
+
+bool came_back(const Target& target) { return target.acquired_count != 0 || target.reason != 0; }
 
 void encode_target(const Target& target, ByteWriter& out) {
   const auto flag = [](bool on, std::uint8_t bit) { return on ? bit : std::uint8_t{0}; };
@@ -26,15 +30,19 @@ void encode_target(const Target& target, ByteWriter& out) {
   out.u8(static_cast<std::uint8_t>(
       flag(target.due != 0, kHasDue) | flag(target.expiry != 0, kHasExpiry) |
       flag(target.group != 0, kHasGroup) | flag(target.redelivered, kRedelivered) |
-      flag(target.transient, kTransient)));
+      flag(target.transient, kTransient) | flag(came_back(target), kHasReturn)));
   out.le(target.delivery_count);
   if (target.due != 0) out.le(as_unsigned(target.due));
   if (target.expiry != 0) out.le(as_unsigned(target.expiry));
   if (target.group != 0) out.le(target.group);
+  if (!came_back(target)) return;
+  out.le(target.acquired_count);
+  out.u8(target.reason);
+  out.zeros(1);
 }
 
-Target decode_target(ByteReader& in) {
-  Target target;
+// Answers the flags: unknown ones stand for fields that this release cannot step over.
+std::uint8_t decode_target(ByteReader& in, Target& target) {
   target.queue = in.le<std::uint32_t>();
   target.sequence = in.le<std::uint64_t>();
   target.priority = in.u8();
@@ -45,7 +53,12 @@ Target decode_target(ByteReader& in) {
   if (flags & kHasDue) target.due = as_signed(in.le<std::uint64_t>());
   if (flags & kHasExpiry) target.expiry = as_signed(in.le<std::uint64_t>());
   if (flags & kHasGroup) target.group = in.le<std::uint64_t>();
-  return target;
+  if (flags & kHasReturn) {
+    target.acquired_count = in.le<std::uint16_t>();
+    target.reason = in.u8();
+    in.skip(1);
+  }
+  return flags;
 }
 
 }  // namespace
@@ -58,8 +71,8 @@ void MessageMeta::encode(Bytes& out) const {
   writer.le(parts);
   writer.le(head_size);
   writer.le(static_cast<std::uint16_t>(targets.size()));
-  writer.le(static_cast<std::uint16_t>(attributes.size()));
-  writer.le(std::uint32_t{0});
+  writer.zeros(2);
+  writer.le(static_cast<std::uint32_t>(attributes.size()));
   for (const Target& target : targets) encode_target(target, writer);
   writer.bytes(attributes);
 }
@@ -73,11 +86,13 @@ Result<MessageMeta> MessageMeta::decode(ByteView meta) {
   message.parts = in.le<std::uint32_t>();
   message.head_size = in.le<std::uint32_t>();
   const auto targets = in.le<std::uint16_t>();
-  const auto attributes = in.le<std::uint16_t>();
-  in.skip(4);
+  in.skip(2);
+  const auto attributes = in.le<std::uint32_t>();
   if (!in.ok()) return malformed("message");
   message.targets.reserve(targets);
-  for (unsigned i = 0; i < targets && in.ok(); ++i) message.targets.push_back(decode_target(in));
+  for (unsigned i = 0; i < targets && in.ok(); ++i)
+    if ((decode_target(in, message.targets.emplace_back()) & ~kEntryFlagsKnown) != 0)
+      return Error{Errc::wrong_version, "a message with fields of a later release"};
   const ByteView rest = in.bytes(attributes);
   if (!in.done()) return malformed("message");
   message.attributes.assign(rest.begin(), rest.end());
@@ -115,7 +130,8 @@ void encode_settles(std::span<const SettleTarget> targets, Bytes& out) {
       writer.le(change.ordinal);
       writer.le(change.delivery_count);
       writer.u8(change.redelivered ? kRedelivered : std::uint8_t{0});
-      writer.zeros(3);
+      writer.u8(change.reason);
+      writer.le(change.acquired_count);
       writer.le(as_unsigned(change.due));
     }
   }
@@ -144,7 +160,8 @@ Result<std::vector<SettleTarget>> decode_settles(ByteView payload) {
       change.ordinal = in.le<std::uint16_t>();
       change.delivery_count = in.le<std::uint16_t>();
       change.redelivered = (in.u8() & kRedelivered) != 0;
-      in.skip(3);
+      change.reason = in.u8();
+      change.acquired_count = in.le<std::uint16_t>();
       change.due = as_signed(in.le<std::uint64_t>());
       target.changed.push_back(change);
     }

@@ -1,8 +1,8 @@
 // The payloads of the journal's four kinds of records: message, part, settle and state.
 //
-// Encoders append to a buffer of the caller's; decoders look at bytes that the caller keeps and answer
-// corrupt for whatever does not add up: they neither throw nor read past the end. Layouts are drawn
-// beside each type and in docs/spool_format.md. Value types; any thread.
+// Encoders append to a buffer of the caller's; decoders look at bytes that the caller keeps and
+// answer corrupt for whatever does not add up: they neither throw nor read past the end. Layouts
+// are drawn beside each type and in docs/spool_format.md. Value types; any thread.
 #pragma once
 
 #include <cstdint>
@@ -28,16 +28,21 @@ struct Target {
   bool transient = false;  // belongs to a Memory queue: recovery drops it
   Milliseconds due = 0;    // not to be delivered before
   Milliseconds expiry = 0;
-  std::uint64_t group = 0;  // hash of the group key
+  std::uint64_t group = 0;           // hash of the group key
+  std::uint16_t acquired_count = 0;  // times handed out, also those that delivery_count leaves out
+  std::uint8_t reason = 0;  // why it came back last, a code of the queue room; 0: it never did
 };
 
-// published i64 | body size u64 | body id u64 | parts u32 | head size u32 | entries u16
-// | attributes u16 | zero u32 | entries | attributes          = the record's meta
+// published i64 | body size u64 | body id u64 | parts u32 | head size u32 | entries u16 | zero u16
+// | attributes u32 | entries | attributes                    = the record's meta
 // entry := queue u32 | sequence u64 | priority u8 | flags u8 | delivery count u16
-//          [due i64] [expiry i64] [group u64]                  as the flags say
-// The record's content is the head (opaque to the spool) and, unless it has parts, the body.
+//          [due i64] [expiry i64] [group u64] [acquired count u16 | reason u8 | zero u8]
+//                                                              as the flags say
+// published is when this spool's queues took the message; it stays when compaction copies it. The
+// record's content is the head (opaque to the spool) and, unless it has parts, the body.
 struct MessageMeta {
   static constexpr std::size_t kFixedSize = 40;
+  static constexpr std::size_t kEntrySizeMax = 44;
 
   Milliseconds published = 0;
   std::uint64_t body_size = 0;
@@ -51,13 +56,15 @@ struct MessageMeta {
   static Result<MessageMeta> decode(ByteView meta);
 };
 
-// What travels with a message besides its head; unknown tags are kept.
+// What travels with a message besides its head; unknown tags are kept. The origin names its queue
+// by number: a queue that is made anew under the same name counts its sequences from 1 again.
 enum class AttributeTag : std::uint8_t {
   deduplication_id = 1,
-  origin = 2,         // spool id 16 | sequence u64 | queue name
+  origin = 2,         // spool id 16 | queue u32 | sequence u64
   trace_context = 3,  // W3C traceparent, a zero byte, tracestate
   hops = 4,           // u8
   group_key = 5,
+  producer = 6,  // sequence u64 | producer's name
 };
 
 // body id u64 | index u32 | zero u32    = the meta; the content is the part's bytes
@@ -74,7 +81,9 @@ struct PartMeta {
 struct Change {
   Ordinal ordinal = 0;
   std::uint16_t delivery_count = 0;
+  std::uint16_t acquired_count = 0;
   bool redelivered = false;
+  std::uint8_t reason = 0;
   Milliseconds due = 0;
   bool operator==(const Change&) const = default;
 };
@@ -86,7 +95,7 @@ struct OrdinalRange {
 };
 
 // segment u64 | ranges u32 | changes u32 | (first u16 | last u16)... | change...   once per segment
-// change := ordinal u16 | delivery count u16 | flags u8 | zero u8 u16 | due i64
+// change := ordinal u16 | delivery count u16 | flags u8 | reason u8 | acquired count u16 | due i64
 struct SettleTarget {
   SegmentNumber segment = 0;
   std::vector<OrdinalRange> settled;
@@ -108,6 +117,7 @@ enum class StateKind : std::uint8_t {
   purge = 5,         // key: queue u32
   run_state = 6,     // running or stopped cleanly; key empty
   queue = 7,         // a queue exists; value: what the queue room keeps about it; key: queue u32
+  sequence = 8,      // the last sequence of a queue whose messages are gone; key: queue u32
   first_above = 64,  // the queue room's
 };
 

@@ -9,6 +9,15 @@ Error corrupt(Offset at, const char* what) {
   return {Errc::corrupt, std::string(what) + " at offset " + std::to_string(at)};
 }
 
+// What a later release may write and this one does not know; null for nothing of that kind.
+const char* not_readable(const RecordHeader& header) {
+  if (header.type < RecordType::message || header.type > RecordType::core) return "of a later kind";
+  if ((header.flags & ~RecordHeader::kFlagsKnown) != 0) return "marked for a later release";
+  if (header.key_id != 0) return "encrypted";
+  if (header.codec != Codec::none) return "compressed";
+  return nullptr;
+}
+
 }  // namespace
 
 Result<StoredRecord> parse_record(Slice bytes, std::uint32_t seed, Offset at) {
@@ -19,15 +28,19 @@ Result<StoredRecord> parse_record(Slice bytes, std::uint32_t seed, Offset at) {
   Slice payload = bytes.part(RecordHeader::kSize, header->stored);
   if (crc32c(payload.view(), seed) != header->payload_crc)
     return corrupt(at, "a record's payload does not match its checksum");
-  if (header->key_id != 0 || header->codec != Codec::none)
-    return Error{Errc::wrong_version, "a record at offset " + std::to_string(at) +
-                                          " is compressed or encrypted, which this release cannot "
-                                          "read: use the release that wrote it"};
+  if (const char* why = not_readable(*header))
+    return Error{Errc::wrong_version, "a record at offset " + std::to_string(at) + " is " + why +
+                                          ", which this release cannot read: use the release that "
+                                          "wrote it"};
+  if (std::uint64_t{header->meta} + header->content != header->stored)
+    return corrupt(at, "a record's sizes do not add up");
   return StoredRecord{*header, std::move(payload)};
 }
 
 Result<StoredRecord> read_record(const File& file, std::uint32_t seed, Offset at,
                                  std::uint32_t bytes, RecordType type) {
+  if (bytes < RecordHeader::kSize || bytes > kSegmentBytesMax)
+    return corrupt(at, "an index names a record of an impossible size");
   auto owner = std::make_shared_for_overwrite<std::byte[]>(bytes);
   auto got = file.read(at, {owner.get(), bytes});
   if (!got) return got.error();
@@ -42,8 +55,8 @@ Result<StoredMessage> message_from(const StoredRecord& record) {
   if (!meta) return meta.error();
   const Slice content = record.content();
   const bool in_parts = meta->parts > 0;
-  const std::uint64_t expected = meta->head_size + (in_parts ? 0 : meta->body_size);
-  if (content.size() != expected)
+  if (content.size() < meta->head_size ||
+      content.size() - meta->head_size != (in_parts ? 0 : meta->body_size))
     return Error{Errc::corrupt, "a message's sizes do not add up"};
   StoredMessage message{std::move(*meta), content.part(0, meta->head_size), {}};
   if (!in_parts) message.body = content.part(message.meta.head_size, message.meta.body_size);

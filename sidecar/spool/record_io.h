@@ -1,7 +1,8 @@
 // Reading records back: one by its place, all checks made, and a message as it was published.
 //
-// Runs on the pool (a queue paging, compaction) or at start (recovery); blocks on the disk. Whatever
-// does not match its checksum, its type or its layout is corrupt, with the file offset in the detail.
+// Runs on the pool (a queue paging, compaction) or at start (recovery); blocks on the disk.
+// Whatever does not match its checksum, its type or its layout is corrupt, with the file offset in
+// the detail.
 #pragma once
 
 #include <cstdint>

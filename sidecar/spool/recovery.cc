@@ -156,7 +156,7 @@ Result<void> Recovery::apply_states() {
 void Recovery::miss_queue(QueueId queue, std::uint64_t messages) {
   result_.last_queue = std::max(result_.last_queue, queue);
   if (!into_.states.segment_of(StateKind::queue, key_of_queue(queue)))
-    missed_queues_[queue] += messages;
+    missed_queues_[queue] += messages, result_.report.lost_entries += messages;
 }
 
 void Recovery::apply_sealed(FoundSegment& found, Segment& segment) {

@@ -1,7 +1,8 @@
 // Sealer: writes the footer of a closed segment: runs, core, and at last the trailer.
 //
-// prepare() takes from a segment, on the loop thread, what the footer says; write() puts it on disk, on
-// the pool or at start. The segment is sealed once write() has synced; until then recovery scans it.
+// prepare() takes from a segment, on the loop thread, what the footer says; write() puts it on
+// disk, on the pool or at start. The segment is sealed once write() has synced; until then recovery
+// scans it.
 #pragma once
 
 #include "sidecar/spool/segment.h"

@@ -31,7 +31,7 @@ Run& Segment::run_for(Lane lane) {
       run_at_.try_emplace(key_of(lane), static_cast<std::uint32_t>(runs_.size()));
   if (is_new) {
     runs_.emplace_back().info.lane = lane;
-    index_bytes_ += RunInfo::kSize + RecordHeader::kSize + kRunFixedSize + kRecordAlignment;
+    index_bytes_ += kRunIndexSizeMax;
   }
   return runs_[at->second];
 }
@@ -43,6 +43,7 @@ void Segment::add(const Entry& entry) {
   RunInfo& info = run.info;
   info.first = info.count == 0 ? entry.sequence : std::min(info.first, entry.sequence);
   info.last = std::max(info.last, entry.sequence);
+  info.first_published = earlier(info.first_published, entry.published);
   info.first_due = earlier(info.first_due, entry.due);
   info.first_expiry = earlier(info.first_expiry, entry.expiry);
   info.transient = info.transient || entry.transient;
@@ -56,8 +57,7 @@ void Segment::add(const Entry& entry) {
   run.resident.push_back(entry);
   ++live_entries_;
   live_share_bytes_ += entry.share_bytes;
-  index_bytes_ += kRunEntrySize + (entry.due != 0 ? 8u : 0u) + (entry.expiry != 0 ? 8u : 0u) +
-                  (entry.group != 0 ? 8u : 0u);
+  index_bytes_ += run_bytes_max(entry);
 }
 
 void Segment::add_sealed(const RunInfo& info) {
@@ -105,11 +105,7 @@ const Change* Segment::changed(Ordinal ordinal) const {
 }
 
 Entry Segment::current(Entry entry) const {
-  if (const Change* change = changed(entry.ordinal)) {
-    entry.delivery_count = change->delivery_count;
-    entry.redelivered = change->redelivered;
-    entry.due = change->due;
-  }
+  if (const Change* change = changed(entry.ordinal)) apply_change(*change, entry);
   return entry;
 }
 

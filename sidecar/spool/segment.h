@@ -1,9 +1,10 @@
 // Segment: what the spool knows in memory about one segment of its journal.
 //
-// Its runs (entries by queue and priority), which entries are settled or changed, its live bytes, and
-// what other segments it speaks of. Runs are resident while the segment is open or being sealed; of a
-// sealed one only the counts stay and entries are paged in from the footer (run_cache.h). Owned by
-// Index; loop thread. Does no I/O: the file is only kept here for those who do.
+// Its runs (entries by queue and priority), which entries are settled or changed, its live bytes,
+// and what other segments it speaks of. Runs are resident while the segment is open or being
+// sealed; of a sealed one only the counts stay and entries are paged in from the footer
+// (run_cache.h). Owned by Index; loop thread. Does no I/O: the file is only kept here for those who
+// do.
 #pragma once
 
 #include <map>
@@ -51,13 +52,16 @@ class Segment {
   const SegmentFile& file() const { return file_; }
 
   State state = State::open;
-  Offset data_end = kPageSize;  // known once closed
-  std::uint32_t entries = 0;    // the next ordinal
-  std::uint32_t outstanding = 0;  // entries in the hands of queues
-  std::uint32_t readers = 0;      // reads in flight on its file
-  std::uint64_t part_bytes = 0;   // live parts on disk
+  Offset data_end = kPageSize;       // known once closed
+  std::uint32_t entries = 0;         // the next ordinal
+  std::uint32_t outstanding = 0;     // entries in the hands of queues
+  std::uint32_t readers = 0;         // reads in flight on its file
+  bool is_damaged = false;           // its index cannot be read: it stays as it is
+  std::uint64_t moved_in_bytes = 0;  // records that compaction has copied here
+  std::uint64_t part_bytes = 0;      // live parts on disk
 
-  // Adds an entry of this segment; its ordinal must be the next or beyond (recovery skips lost ones).
+  // Adds an entry of this segment; its ordinal must be the next or beyond (recovery skips lost
+  // ones).
   void add(const Entry& entry);
   // Adds a run whose entries are in the footer, all of them live.
   void add_sealed(const RunInfo& info);

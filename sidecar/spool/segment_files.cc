@@ -22,8 +22,8 @@ Result<void> fill_with_zeros(File& file, std::uint32_t bytes) {
   return file.sync();
 }
 
-Result<SegmentFile> make_file(Disk& disk, const std::string& name,
-                              const SegmentFilesLimits& limits) {
+Result<SegmentFile> make_file(Disk& disk, const std::string& name, const SegmentFilesLimits& limits,
+                              bool filled) {
   auto space = disk.space();
   if (!space) return space.error();
   if (space->free_bytes < limits.free_space_reserve + limits.segment_bytes)
@@ -31,7 +31,7 @@ Result<SegmentFile> make_file(Disk& disk, const std::string& name,
   auto file = disk.create(name);
   if (!file) return file.error();
   Result<void> done = (*file)->allocate(limits.segment_bytes);
-  if (done) done = fill_with_zeros(**file, limits.segment_bytes);
+  if (done) done = filled ? fill_with_zeros(**file, limits.segment_bytes) : (*file)->sync();
   if (done) done = disk.sync_folder();
   if (!done) {
     if (auto removed = disk.remove(name); !removed)
@@ -108,9 +108,9 @@ void SegmentFiles::adopt_used(const SegmentFile& file) {
 
 Result<void> SegmentFiles::make_first_spares() {
   const std::size_t wanted = std::min<std::uint64_t>(
-      limits_.reserve + 1u, segments_max() - std::min(segments_max(), in_use_));
+      limits_.reserve + limits_.ahead, segments_max() - std::min(segments_max(), in_use_));
   while (spares_.size() < wanted) {
-    auto made = make_file(disk_, next_name(), limits_);
+    auto made = make_file(disk_, next_name(), limits_, true);
     if (made) {
       spares_.push_back(std::move(*made));
       continue;
@@ -134,11 +134,14 @@ Result<void> SegmentFiles::may_take(Use use) const {
   if (use == Use::publish && is_full())
     return Error{Errc::spool_full, low_on_space_ ? "the spool's volume is out of free space"
                                                  : "the spool has reached its limit on bytes"};
-  if (use == Use::urgent && in_use_ + kForStart >= segments_max())
+  const std::size_t left = use == Use::vital ? kForStart : kForStart + 1;
+  if (use != Use::publish && in_use_ + left >= segments_max())
     return Error{Errc::spool_full, "the spool's reserve is used up"};
-  if (spares_.size() < (use == Use::publish ? 2u : 1u))
-    return Error{Errc::spool_busy, "the next journal segment is still being made"};
-  return {};
+  const std::size_t left_alone = use == Use::publish  ? limits_.reserve
+                                 : use == Use::urgent ? 1u
+                                                      : 0u;
+  if (spares_.size() > left_alone) return {};
+  return Error{Errc::spool_busy, "the next journal segment is still being made"};
 }
 
 Result<SegmentFile> SegmentFiles::take(Use use) {
@@ -189,12 +192,15 @@ void SegmentFiles::refill() {
   if (making_ > 0 || spares_.size() >= wanted) return;
   if (!has_room_for_spare()) return;
   ++making_;
-  pool_.post([&disk = disk_, &loop = loop_, limits = limits_, name = next_name(), alive = alive_] {
-    auto made = make_file(disk, name, limits);
-    loop.post([alive, made = std::move(made)]() mutable {
-      if (*alive != nullptr) (*alive)->on_made(std::move(made));
-    });
-  });
+  // Behind: an unfilled file is slower to write to, but there sooner.
+  const bool filled = spares_.size() >= limits_.reserve;
+  pool_.post(
+      [&disk = disk_, &loop = loop_, limits = limits_, name = next_name(), alive = alive_, filled] {
+        auto made = make_file(disk, name, limits, filled);
+        loop.post([alive, made = std::move(made)]() mutable {
+          if (*alive != nullptr) (*alive)->on_made(std::move(made));
+        });
+      });
 }
 
 void SegmentFiles::on_made(Result<SegmentFile> made) {

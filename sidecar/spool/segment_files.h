@@ -21,13 +21,15 @@ struct SegmentFilesLimits {
   std::uint32_t segment_bytes = kSegmentBytesDefault;
   std::uint64_t bytes_max = 1ull << 30;            // over all files of the folder
   std::uint64_t free_space_reserve = 64ull << 20;  // left to others on the volume
-  std::uint32_t reserve = 3;                       // spares that publishing leaves alone
+  std::uint32_t reserve = 4;                       // spares that publishing leaves alone
   std::uint32_t ahead = 2;                         // spares beyond the reserve
 };
 
 enum class Use : std::uint8_t {
   publish,  // refused when only the reserve is left
-  urgent,   // settles, compaction, state: may use the reserve, but for kForStart
+  urgent,   // compaction, state, groups that free what they take: may use the reserve, but for
+            // kForStart and one
+  vital,    // settles, and giving up segments: one more
   start,    // the first segment of a run: there is one after make_first_spares
 };
 

@@ -26,8 +26,8 @@ Spool::Impl::Impl(Disk& with_disk, const SpoolOptions& with_options, SpoolThread
             }),
       quarantine(disk, threads.loop, threads.pool, index, files),
       committer(threads.loop, threads.committer, clock,
-                {[this](const SyncReport& report) { on_synced(report); },
-                 [this](const Error& error) { callbacks.on_failed(error); }}),
+                {[this](const SyncReport& report) { on_synced(report); }, callbacks.on_failed},
+                lock),
       journal(committer, files, index, states, clock, id,
               [this](Segment& segment) { on_closed(segment); }),
       pager(index, threads.loop, threads.pool, options.cache_bytes_max,
@@ -39,7 +39,8 @@ Spool::Impl::Impl(Disk& with_disk, const SpoolOptions& with_options, SpoolThread
 
 Spool::Impl::~Impl() { *alive = nullptr; }
 
-// A lane's horizon runs ahead of its deliveries by half a step to one, so that deliveries do not wait.
+// A lane's horizon runs ahead of its deliveries by half a step to one, so that deliveries do not
+// wait.
 bool Spool::Impl::may_deliver(Lane lane, Sequence sequence) {
   QueueState* queue = index.queue(lane.queue);
   if (queue == nullptr) return false;
@@ -52,7 +53,8 @@ bool Spool::Impl::may_deliver(Lane lane, Sequence sequence) {
       pending_horizons.push_back({*commit, lane, wanted});
     }
   }
-  return sequence <= state.horizon;
+  // Not before it is durable that this run has begun: a crash would look like a clean stop.
+  return sequence <= state.horizon && committer.synced_commit() >= started;
 }
 
 void Spool::Impl::flush() {
@@ -105,8 +107,7 @@ void Spool::Impl::read(const Entry& entry, std::function<void(Result<StoredMessa
         if (Segment* read = self.index.segment(now.segment))
           if (--read->readers == 0) self.check_dead = true;
         if (!message && message.error().code == Errc::corrupt)
-          self.on_damage(now.segment, {now.offset, now.offset + now.record_bytes},
-                         message.error());
+          self.on_damage(now.segment, {now.offset, now.offset + now.record_bytes}, message.error());
         done(std::move(message));
       });
     });
@@ -170,12 +171,19 @@ Result<std::unique_ptr<Spool>> Spool::open(Disk& disk, const SpoolOptions& optio
   const std::uint64_t segments = options.files.bytes_max / file->segment_bytes;
   if (segments < options.files.reserve + 3u)
     return Error{Errc::bad_argument,
-                 "a spool of " + std::to_string(options.files.bytes_max) +
-                     " bytes has room for " + std::to_string(segments) + " segments of " +
+                 "a spool of " + std::to_string(options.files.bytes_max) + " bytes has room for " +
+                     std::to_string(segments) + " segments of " +
                      std::to_string(file->segment_bytes) + " bytes; it needs " +
                      std::to_string(options.files.reserve + 3) + ": raise the limit"};
-  auto impl = std::make_unique<Impl>(disk, settled, threads, clock, std::move(callbacks),
-                                     file->id, std::move(*lock));
+  if (segments > segments_max(file->segment_bytes))
+    return Error{Errc::bad_argument, "a spool of " + std::to_string(options.files.bytes_max) +
+                                         " bytes would have " + std::to_string(segments) +
+                                         " segments of " + std::to_string(file->segment_bytes) +
+                                         " bytes, whose list fits no segment; " + "the most is " +
+                                         std::to_string(segments_max(file->segment_bytes)) +
+                                         ": lower the limit"};
+  auto impl = std::make_unique<Impl>(disk, settled, threads, clock, std::move(callbacks), file->id,
+                                     std::move(*lock));
   if (auto started = impl->recover_and_start(); !started) return started.error();
   return std::unique_ptr<Spool>(new Spool(std::move(impl)));
 }
@@ -187,10 +195,12 @@ void Spool::settle(const Entry& entry) { impl_->settle(entry); }
 void Spool::release(const Entry& entry) { impl_->release(entry); }
 void Spool::flush() { impl_->flush(); }
 
-Commit Spool::flush_settles() {
+Result<Commit> Spool::flush_settles() {
   impl_->stage_pending_settles();
   impl_->dirty = true;
   impl_->flush();
+  if (!impl_->pending_settles.empty())
+    return Error{Errc::spool_busy, "no room for all settles yet"};
   return impl_->committer.last_commit();
 }
 
@@ -224,6 +234,8 @@ void Spool::drop_queue(Group& group, QueueId queue) {
   group.erase(StateKind::queue, key_of_queue(queue));
   if (impl_->states.find(StateKind::purge, key_of_queue(queue)) != nullptr)
     group.erase(StateKind::purge, key_of_queue(queue));
+  if (impl_->states.find(StateKind::sequence, key_of_queue(queue)) != nullptr)
+    group.erase(StateKind::sequence, key_of_queue(queue));
   const QueueState* state = impl_->index.queue(queue);
   if (state == nullptr) return;
   for (const auto& [priority, lane] : state->lanes)
@@ -236,8 +248,8 @@ void Spool::for_each_queue(const std::function<void(QueueId, ByteView value)>& v
   });
 }
 
-void Spool::for_each_state(
-    StateKind kind, const std::function<void(ByteView key, ByteView value)>& visit) const {
+void Spool::for_each_state(StateKind kind,
+                           const std::function<void(ByteView key, ByteView value)>& visit) const {
   impl_->states.for_each(kind, visit);
 }
 
@@ -246,7 +258,9 @@ Sequence Spool::last_sequence(QueueId queue) const {
   return state == nullptr ? 0 : state->last_sequence;
 }
 
-Sequence Spool::take_sequence(QueueId queue) { return ++impl_->index.add_queue(queue).last_sequence; }
+Sequence Spool::take_sequence(QueueId queue) {
+  return ++impl_->index.add_queue(queue).last_sequence;
+}
 
 std::vector<Priority> Spool::priorities(QueueId queue) const {
   std::vector<Priority> priorities;
@@ -320,6 +334,8 @@ SpoolStatus Spool::status() const {
 
 Result<Commit> Spool::close() {
   impl_->stage_pending_settles();
+  if (!impl_->pending_settles.empty())
+    return Error{Errc::spool_busy, "no room for all settles yet: this stop is not clean"};
   auto commit = impl_->append_states({{StateKind::run_state, false, {}, {std::byte{0}}}});
   impl_->closed = true;
   impl_->flush();

@@ -1,13 +1,13 @@
 // Spool: an agent's durable memory, one journal of segments on disk for all its queues.
 //
-// It knows queues by number, messages as a head and a body of bytes, and entries: one message in one
-// queue. Loop thread only, unless said otherwise; it never blocks after open(). One process at a time
-// owns a folder.
+// It knows queues by number, messages as a head and a body of bytes, and entries: one message in
+// one queue. Loop thread only, unless said otherwise; it never blocks after open(). One process at
+// a time owns a folder.
 //
 // What survives: a group that append() took is kept after a crash, whole, once synced_commit() has
-// reached the commit it returned; before that all of it or none. Every entry of a synced group that no
-// synced group settled is there after open(), in the order of its sequences. Damage to synced bytes is
-// found by checksums, reported in RecoveryReport or by read(), and never served.
+// reached the commit it returned; before that all of it or none. Every entry of a synced group that
+// no synced group settled is there after open(), in the order of its sequences. Damage to synced
+// bytes is found by checksums, reported in RecoveryReport or by read(), and never served.
 #pragma once
 
 #include <chrono>
@@ -90,7 +90,8 @@ class Spool {
   // End of a loop turn: hands what was appended to the committer.
   void flush();
   // Like flush, with the settles: for answers that wait for one. Returns the commit to wait for.
-  Commit flush_settles();
+  // spool_busy: there was no room for all of them yet.
+  Result<Commit> flush_settles();
   void on_time(Clock::time_point now);
   std::optional<Clock::time_point> deadline() const;
 
@@ -101,8 +102,8 @@ class Spool {
   // Would a publish be refused now, and how.
   Result<void> may_publish() const;
 
-  // Queues. create_queue adds to `group` and the queue exists once append has taken it. What the value
-  // says is the caller's.
+  // Queues. create_queue adds to `group` and the queue exists once append has taken it. What the
+  // value says is the caller's.
   QueueId create_queue(Group& group, ByteView value);
   void drop_queue(Group& group, QueueId queue);
   void for_each_queue(const std::function<void(QueueId, ByteView value)>&) const;
@@ -132,8 +133,8 @@ class Spool {
   void read_part(BodyId body, std::uint32_t index, std::function<void(Result<Slice>)> done);
 
   SpoolStatus status() const;
-  // Appends what waits and the mark of a clean stop, and takes nothing afterwards. The stop is clean
-  // once the commit that it returns is synced.
+  // Appends what waits and the mark of a clean stop, and takes nothing afterwards. The stop is
+  // clean once the commit that it returns is synced.
   Result<Commit> close();
 
   class Impl;  // the spool's own rooms

@@ -7,12 +7,12 @@ namespace pannier::spool {
 namespace {
 
 constexpr std::uint32_t kRecordOverhead = RecordHeader::kSize + kRecordAlignment;
-constexpr std::uint32_t kTargetSizeMax = 40;
+constexpr std::uint32_t kTargetSizeMax = MessageMeta::kEntrySizeMax;
 constexpr std::uint32_t kTargetsMax = 16'384;  // queues that one message goes to
 constexpr std::uint32_t kSettleSizeMax = 36;   // one entry, alone in its segment
 constexpr std::uint32_t kBodyFooter = 16;
-constexpr std::uint32_t kEntryFooterMax = kRunEntrySize + 24;
-constexpr std::uint32_t kRunFooterMax = RunInfo::kSize + kRecordOverhead + kRunFixedSize;
+constexpr std::uint32_t kEntryFooterMax = kRunEntrySizeMax;
+constexpr std::uint32_t kRunFooterMax = kRunIndexSizeMax;
 
 // Collects ordinals and changes by segment, for one settle record.
 class Settles {
@@ -22,8 +22,7 @@ class Settles {
     by_segment_[segment].ordinals = std::move(ordinals);
   }
   void change(const Entry& entry) {
-    by_segment_[entry.segment].changes.push_back(
-        {entry.ordinal, entry.delivery_count, entry.redelivered, entry.due});
+    by_segment_[entry.segment].changes.push_back(change_of(entry));
   }
   bool empty() const { return by_segment_.empty(); }
 
@@ -44,6 +43,7 @@ class Settles {
 
 struct Need {
   std::uint64_t bytes = 0;
+  std::uint64_t publish_bytes = 0;
   GroupIndex index;
 };
 
@@ -68,9 +68,8 @@ class Spool::Impl::Append {
     group_.entries_.clear();
     if (auto done = collect_purges(); !done) return done.error();
     if (auto done = collect_needs(); !done) return done.error();
-    const bool frees = !group_.settles_.empty() || group_.publishes_.empty();
     if (auto room = spool_.journal.make_room(static_cast<std::uint32_t>(need_.bytes), need_.index,
-                                             frees ? Use::urgent : Use::publish);
+                                             frees_what_it_takes() ? Use::urgent : Use::publish);
         !room)
       return room.error();
     create_queues();
@@ -88,6 +87,7 @@ class Spool::Impl::Append {
   Result<void> collect_needs();
   Result<void> need_publish(const Group::Publish& publish);
   bool will_exist(QueueId queue) const;
+  bool frees_what_it_takes() const;
   void create_queues();
   void stage_all();
   void stage_publish(const Group::Publish& publish);
@@ -136,6 +136,7 @@ Result<void> Spool::Impl::Append::need_publish(const Group::Publish& publish) {
   for (const Target& target : publish.targets)
     if (!will_exist(target.queue))
       return Error{Errc::not_found, "no queue with number " + std::to_string(target.queue)};
+  need_.publish_bytes += content_bytes(publish.content);
   need_.bytes += kRecordOverhead + MessageMeta::kFixedSize + targets * kTargetSizeMax +
                  publish.content.attributes.size() + content_bytes(publish.content);
   need_.index.entries += targets;
@@ -157,6 +158,15 @@ Result<void> Spool::Impl::Append::collect_needs() {
   if (need_.bytes <= most) return {};
   return Error{Errc::too_large, "a group of " + std::to_string(need_.bytes) +
                                     " bytes; the most is " + std::to_string(most)};
+}
+
+// Such a group may use the reserve: it cannot fill the spool.
+bool Spool::Impl::Append::frees_what_it_takes() const {
+  if (group_.publishes_.empty()) return true;
+  constexpr std::uint64_t kGrowth = 256;  // headers that dead-lettering adds
+  std::uint64_t freed = 0;
+  for (const Entry& entry : group_.settles_) freed += entry.share_bytes + kGrowth;
+  return freed >= need_.publish_bytes;
 }
 
 void Spool::Impl::Append::create_queues() {
@@ -214,8 +224,7 @@ void Spool::Impl::Append::stage_all() {
 void Spool::Impl::Append::apply_purges() {
   for (std::size_t i = 0; i < group_.purges_.size(); ++i) {
     std::vector<Entry> kept;
-    for (const Entry& entry : group_.purges_[i].kept)
-      kept.push_back(spool_.moves.resolved(entry));
+    for (const Entry& entry : group_.purges_[i].kept) kept.push_back(spool_.moves.resolved(entry));
     const QueueId queue = group_.purges_[i].queue;
     spool_.index.purge(queue, purge_bounds_[i], kept);
     spool_.bodies.purge(queue, spool_.index.queue(queue));
@@ -232,8 +241,7 @@ void Spool::Impl::Append::apply_publishes() {
     const auto targets = static_cast<std::uint32_t>(meta.targets.size());
     for (std::uint32_t at = 0; at < targets; ++at) {
       group_.entries_.push_back(entry_of(meta.targets[at], meta, open.number(), record.offset,
-                                         record.bytes_on_disk(),
-                                         static_cast<Ordinal>(first + at)));
+                                         record.bytes_on_disk(), static_cast<Ordinal>(first + at)));
       spool_.index.add(open, group_.entries_.back());
     }
     open.outstanding += targets;
@@ -249,8 +257,7 @@ void Spool::Impl::Append::apply_publishes() {
 void Spool::Impl::Append::apply_settles() {
   for (const Entry& entry : group_.changes_) {
     const Entry now = spool_.moves.resolved(entry);
-    if (Segment* segment = spool_.index.segment(now.segment))
-      segment->change({now.ordinal, now.delivery_count, now.redelivered, now.due});
+    if (Segment* segment = spool_.index.segment(now.segment)) segment->change(change_of(now));
   }
   for (const Entry& entry : group_.settles_) {
     const Entry now = spool_.moves.resolved(entry);
@@ -297,34 +304,49 @@ void Spool::Impl::release(const Entry& entry) {
 
 // Pending settles become records, as many as it takes; what finds no room waits for some.
 void Spool::Impl::stage_pending_settles() {
-  constexpr std::size_t kOrdinalsPerRecord = 16'384;
+  const std::size_t ordinals_max = journal.group_bytes_max() / 8;
   while (!pending_settles.empty()) {
     Settles settles;
     std::size_t count = 0;
     auto last = pending_settles.begin();
-    for (; last != pending_settles.end() && count < kOrdinalsPerRecord; ++last) {
-      count += last->second.size() + 4;
-      if (index.segment(last->first) != nullptr) settles.settle(last->first, last->second);
+    std::size_t taken = 0;  // of the segment at `last`, which is not taken whole
+    for (; last != pending_settles.end() && count < ordinals_max; ++last) {
+      const std::vector<Ordinal>& ordinals = last->second;
+      taken = std::min(ordinals.size(), ordinals_max - count);
+      count += taken + 4;
+      if (index.segment(last->first) != nullptr)
+        settles.settle(last->first,
+                       {ordinals.begin(), ordinals.begin() + static_cast<std::ptrdiff_t>(taken)});
+      if (taken < ordinals.size()) break;
+      taken = 0;
     }
-    if (!settles.empty()) {
-      const std::vector<SettleTarget> targets = settles.targets();
-      Bytes bytes;
-      encode_settles(targets, bytes);
-      const auto size = static_cast<std::uint32_t>(bytes.size());
-      if (!journal.make_room(size + kRecordOverhead, {0, size}, Use::urgent)) return;
-      StagedRecord record =
-          stage(RecordType::settle, std::move(bytes), {}, {}, journal.open_segment().seed());
-      record.header.first_ordinal = journal.open_segment().entries;
-      append_raw({&record, 1}, targets, {});
+    if (!settles.empty() && !append_settles(settles.targets())) {
+      settle_deadline = clock.now() + options.settle_delay_max;
+      return;
     }
+    if (taken > 0)
+      last->second.erase(last->second.begin(),
+                         last->second.begin() + static_cast<std::ptrdiff_t>(taken));
     pending_settles.erase(pending_settles.begin(), last);
   }
   settle_deadline.reset();
 }
 
+bool Spool::Impl::append_settles(const std::vector<SettleTarget>& targets) {
+  Bytes bytes;
+  encode_settles(targets, bytes);
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  if (!journal.make_room(size + kRecordOverhead, {0, size}, Use::vital)) return false;
+  StagedRecord record =
+      stage(RecordType::settle, std::move(bytes), {}, {}, journal.open_segment().seed());
+  record.header.first_ordinal = journal.open_segment().entries;
+  append_raw({&record, 1}, targets, {});
+  return true;
+}
+
 // State items in as many groups as their size asks for; each is whole, the last one's commit is
 // returned.
-Result<Commit> Spool::Impl::append_states(std::vector<StateItem> items) {
+Result<Commit> Spool::Impl::append_states(std::vector<StateItem> items, Use use) {
   Commit commit = committer.last_commit();
   for (std::size_t begin = 0; begin < items.size();) {
     Bytes bytes;
@@ -333,7 +355,7 @@ Result<Commit> Spool::Impl::append_states(std::vector<StateItem> items) {
            (end == begin || bytes.size() + items[end].encoded_size() < journal.group_bytes_max()))
       items[end++].encode(bytes);
     const auto size = static_cast<std::uint32_t>(bytes.size());
-    if (auto room = journal.make_room(size + kRecordOverhead, {0, size}, Use::urgent); !room)
+    if (auto room = journal.make_room(size + kRecordOverhead, {0, size}, use); !room)
       return room.error();
     StagedRecord record =
         stage(RecordType::state, std::move(bytes), {}, {}, journal.open_segment().seed());

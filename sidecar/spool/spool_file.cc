@@ -45,8 +45,9 @@ bool uuid_of(std::string_view text, Uuid& id) {
 Result<SpoolFile> parse(std::string_view text) {
   SpoolFile file;
   if (!number_of(value_of(text, "pannier-spool-version: "), file.version))
-    return Error{Errc::corrupt, "spool.id is damaged: it names no version. Restore it, or move the "
-                                "folder aside to start with an empty spool"};
+    return Error{Errc::corrupt,
+                 "spool.id is damaged: it names no version. Restore it, or move the "
+                 "folder aside to start with an empty spool"};
   if (file.version > kFormatVersion)
     return Error{Errc::wrong_version,
                  "the spool has format version " + std::to_string(file.version) +
@@ -54,8 +55,9 @@ Result<SpoolFile> parse(std::string_view text) {
                      ": run the release that wrote it"};
   if (!uuid_of(value_of(text, "\nid: "), file.id) ||
       !number_of(value_of(text, "segmentBytes: "), file.segment_bytes))
-    return Error{Errc::corrupt, "spool.id is damaged. Restore it, or move the folder aside to start "
-                                "with an empty spool"};
+    return Error{Errc::corrupt,
+                 "spool.id is damaged. Restore it, or move the folder aside to start "
+                 "with an empty spool"};
   return file;
 }
 
@@ -95,8 +97,9 @@ Result<SpoolFile> load_or_make_spool_file(Disk& disk, std::uint32_t segment_byte
     has_file = has_file || info.name == kName;
   }
   if (!has_file && has_segments)
-    return Error{Errc::corrupt, "the folder has journal segments but no spool.id: it is not whole. "
-                                "Restore the file, or move the folder aside"};
+    return Error{Errc::corrupt,
+                 "the folder has journal segments but no spool.id: it is not whole. "
+                 "Restore the file, or move the folder aside"};
   if (!has_file) return make(disk, segment_bytes);
   auto opened = disk.open(kName);
   if (!opened) return opened.error();

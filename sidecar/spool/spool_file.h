@@ -1,7 +1,8 @@
 // The file `spool.id`: which spool a folder is, in which format, with segments of which size.
 //
-// Three lines of text that people can read, made once with the folder. Loading it is the version check:
-// a folder that a later release wrote is refused before anything of it is touched. Blocks; at start.
+// Three lines of text that people can read, made once with the folder. Loading it is the version
+// check: a folder that a later release wrote is refused before anything of it is touched. Blocks;
+// at start.
 #pragma once
 
 #include "sidecar/spool/disk.h"

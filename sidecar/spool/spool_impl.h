@@ -1,8 +1,9 @@
-// Spool::Impl: the spool's rooms wired together. Private to the spool; see spool.h for the promises.
+// Spool::Impl: the spool's rooms wired together. Private to the spool; see spool.h for the
+// promises.
 //
-// spool.cc opens, answers and closes; spool_start.cc goes on where the last run ended; spool_append.cc
-// turns groups into records; spool_segments.cc seals segments and gives them up; compactor.cc moves what
-// is left in old ones.
+// spool.cc opens, answers and closes; spool_start.cc goes on where the last run ended;
+// spool_append.cc turns groups into records; spool_segments.cc seals segments and gives them up;
+// compactor.cc moves what is left in old ones.
 #pragma once
 
 #include "sidecar/spool/compactor.h"
@@ -22,6 +23,7 @@ class Spool::Impl {
 
   // spool_start.cc
   Result<void> recover_and_start();
+  void restore_sequences();
   void restore_horizons(std::vector<StateItem>& items);
   void widen_horizons(std::vector<StateItem>& items);
   // A damaged record was met: says so and keeps a copy, once.
@@ -33,9 +35,10 @@ class Spool::Impl {
   void settle(const Entry& entry);
   void release(const Entry& entry);
   void stage_pending_settles();
+  bool append_settles(const std::vector<SettleTarget>& targets);
   Commit append_raw(std::span<StagedRecord> group, std::span<const SettleTarget> settles,
                     std::span<const StateItem> states);
-  Result<Commit> append_states(std::vector<StateItem> items);
+  Result<Commit> append_states(std::vector<StateItem> items, Use use = Use::urgent);
   Result<void> append_part(BodyId body, Slice bytes);
 
   // spool_segments.cc
@@ -46,7 +49,9 @@ class Spool::Impl {
   void give_up_dead();
   Result<void> leave(Segment& segment);
   Result<Commit> append_list();
+  std::vector<StateItem> last_sequences(const Segment& segment) const;
   bool wants_compaction() const;
+  bool is_full() const;
 
   // spool.cc
   bool may_deliver(Lane lane, Sequence sequence);
@@ -82,7 +87,7 @@ class Spool::Impl {
   const Clock& clock;
   SpoolCallbacks callbacks;
   Uuid id;
-  std::unique_ptr<FolderLock> lock;
+  std::shared_ptr<FolderLock> lock;  // the committer's job holds it too
   RecoveryReport recovery;
 
   Index index;
@@ -96,6 +101,7 @@ class Spool::Impl {
   Pager pager;
   Compactor compactor;
 
+  Commit started = ~Commit{0};  // that this run has begun is durable with it
   QueueId last_queue = 0;
   std::uint32_t last_body = 0;
   std::map<SegmentNumber, std::vector<Ordinal>> pending_settles;

@@ -7,7 +7,7 @@
 namespace pannier::spool {
 
 void Spool::Impl::on_synced(const SyncReport& report) {
-  bool moved = false;
+  bool moved = report.commit == started;
   while (!pending_horizons.empty() && pending_horizons.front().commit <= report.commit) {
     const PendingHorizon& pending = pending_horizons.front();
     if (QueueState* queue = index.queue(pending.lane.queue)) {
@@ -104,6 +104,7 @@ Result<void> Spool::Impl::leave(Segment& segment) {
   for (StateItem& item : states.held_by(number, is_oldest))
     if (item.kind != StateKind::snapshot && item.kind != StateKind::segments)
       items.push_back(std::move(item));
+  for (StateItem& item : last_sequences(segment)) items.push_back(std::move(item));
   std::vector<SegmentNumber> spoken_of = segment.settles_of;
   for (const SegmentNumber target : states.snapshots_in(number)) {
     if (index.segment(target) == nullptr)
@@ -124,7 +125,7 @@ Result<void> Spool::Impl::leave(Segment& segment) {
     items.push_back(std::move(item));
   }
   // First everything else, then the list: a crash in between finds both copies.
-  if (auto said = append_states(std::move(items)); !said) return said.error();
+  if (auto said = append_states(std::move(items), Use::vital); !said) return said.error();
   segment.state = Segment::State::leaving;
   auto commit = append_list();
   if (!commit) {
@@ -136,11 +137,25 @@ Result<void> Spool::Impl::leave(Segment& segment) {
   return {};
 }
 
+// Sequences are never given twice: where this segment holds the last ones of a queue, that outlives
+// it.
+std::vector<StateItem> Spool::Impl::last_sequences(const Segment& segment) const {
+  std::vector<StateItem> items;
+  for (const Run& run : segment.runs()) {
+    const QueueState* queue = index.queue(run.info.lane.queue);
+    if (queue == nullptr || run.info.last < queue->last_sequence) continue;
+    StateItem item{StateKind::sequence, false, key_of_queue(run.info.lane.queue), {}};
+    ByteWriter(item.value).le(queue->last_sequence);
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
 // The list of live segments. Made once there is room: a new segment must be on it.
 Result<Commit> Spool::Impl::append_list() {
   const auto size = static_cast<std::uint32_t>(segments_item(index.numbers()).encoded_size() + 64);
-  if (auto room = journal.make_room(size, {0, size}, Use::urgent); !room) return room.error();
-  return append_states({segments_item(index.numbers())});
+  if (auto room = journal.make_room(size, {0, size}, Use::vital); !room) return room.error();
+  return append_states({segments_item(index.numbers())}, Use::vital);
 }
 
 // Disk bytes stay under twice the live bytes and four segments; with a full spool, whatever is dead
@@ -149,9 +164,12 @@ bool Spool::Impl::wants_compaction() const {
   const std::uint64_t segment_bytes = options.files.segment_bytes;
   const std::uint64_t used = (files.in_use() - leaving.size()) * segment_bytes;
   if (used > 2 * index.live_bytes() + 3 * segment_bytes) return true;
+  return is_full() && used > index.live_bytes() + 3 * segment_bytes;
+}
+
+bool Spool::Impl::is_full() const {
   const auto may = files.may_take(Use::publish);
-  return !may && may.error().code == Errc::spool_full &&
-         used > index.live_bytes() + 3 * segment_bytes;
+  return !may && may.error().code == Errc::spool_full;
 }
 
 }  // namespace pannier::spool

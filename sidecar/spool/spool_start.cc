@@ -9,14 +9,15 @@ Result<void> Spool::Impl::recover_and_start() {
   recovery = std::move(recovered->report);
   last_queue = recovered->last_queue;
   if (auto made = files.make_first_spares(); !made) return made;
-  if (auto started = journal.start(recovered->last_number, recovered->end); !started)
-    return started;
+  if (auto begun = journal.start(recovered->last_number, recovered->end); !begun) return begun;
   std::vector<StateItem> items;
   items.push_back({StateKind::run_state, false, {}, {std::byte{1}}});
   restore_horizons(items);
+  restore_sequences();
   if (!recovery.losses.empty()) widen_horizons(items);
   auto commit = append_states(std::move(items));
   if (!commit) return commit.error();
+  started = *commit;
   for (PendingHorizon& pending : pending_horizons) pending.commit = *commit;
   check_dead = true;
   flush();
@@ -47,6 +48,15 @@ void Spool::Impl::restore_horizons(std::vector<StateItem>& items) {
     lane.suspect = suspect;
     queue->last_sequence = std::max(queue->last_sequence, horizon);
     if (!recovery.was_clean) items.push_back(horizon_item({queue_id, priority}, horizon, suspect));
+  });
+}
+
+void Spool::Impl::restore_sequences() {
+  states.for_each(StateKind::sequence, [&](ByteView key, ByteView value) {
+    if (key.size() != sizeof(QueueId) || value.size() != sizeof(Sequence)) return;
+    QueueState* queue = index.queue(load_le<std::uint32_t>(key.data()));
+    if (queue == nullptr) return;
+    queue->last_sequence = std::max(queue->last_sequence, load_le<std::uint64_t>(value.data()));
   });
 }
 

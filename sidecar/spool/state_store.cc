@@ -12,9 +12,10 @@ const Bytes* StateStore::find(StateKind kind, ByteView key) const {
   return found == items_.end() || found->second.erased ? nullptr : &found->second.value;
 }
 
-void StateStore::for_each(
-    StateKind kind, const std::function<void(ByteView key, ByteView value)>& visit) const {
-  for (auto at = items_.lower_bound({kind, {}}); at != items_.end() && at->first.first == kind; ++at)
+void StateStore::for_each(StateKind kind,
+                          const std::function<void(ByteView key, ByteView value)>& visit) const {
+  for (auto at = items_.lower_bound({kind, {}}); at != items_.end() && at->first.first == kind;
+       ++at)
     if (!at->second.erased) visit(at->first.second, at->second.value);
 }
 

@@ -33,8 +33,8 @@ class StateStore {
   // Without a tombstone: for items that mean nothing any more.
   void erase_item(StateKind kind, ByteView key);
 
-  // What must be written again before `segment` goes. Tombstones too, unless no older segment is left
-  // that could hold what they erase.
+  // What must be written again before `segment` goes. Tombstones too, unless no older segment is
+  // left that could hold what they erase.
   std::vector<StateItem> held_by(SegmentNumber segment, bool is_oldest) const;
   // Forgets the tombstones of a segment that went as the oldest.
   void forget_erased(SegmentNumber segment);

@@ -46,7 +46,7 @@ class Maker {
 
  private:
   void sync() {
-    (*spool_)->flush_settles();
+    static_cast<void>((*spool_)->flush_settles());
     if (sealed_) return spool_->run();
     while (spool_->loop.run_one() || spool_->committer.run_one()) {}
   }
@@ -137,6 +137,7 @@ class Checker {
     spool_ = &spool;
     kept_.report = spool->recovery();
     kept_.queues = spool.queues();
+    for (int turn = 0; turn < 4; ++turn) spool.settle_down();  // compaction has come to its end
     for (std::size_t id = 0; id < made_.messages.size(); ++id)
       by_place_[{made_.messages[id].queue, made_.messages[id].sequence}] = id;
     for (const QueueId queue : kept_.queues) check_queue(queue);

@@ -20,7 +20,9 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 
 class SpoolCrash : public testing::Test {
  protected:
-  void SetUp() override { log::set_sink([](std::string_view) {}); }
+  void SetUp() override {
+    log::set_sink([](std::string_view) {});
+  }
   void TearDown() override { log::set_sink({}); }
 };
 

@@ -1,7 +1,7 @@
 // SpoolHarness: a spool on a memory disk, with executors run by hand and a clock moved by hand.
 //
-// settle_down() runs everything until nothing is left to do: what was appended is then synced. After
-// crash() the harness is over; open another one on the disk that restart() gave.
+// settle_down() runs everything until nothing is left to do: what was appended is then synced.
+// After crash() the harness is over; open another one on the disk that restart() gave.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,6 +22,7 @@ inline SpoolOptions small_options() {
   SpoolOptions options;
   options.files.segment_bytes = 128u << 10;
   options.files.bytes_max = 64u << 20;
+  options.files.ahead = 8;  // tests that hold the pool back go on for some segments
   options.files.free_space_reserve = 0;
   return options;
 }
@@ -44,11 +45,10 @@ class SpoolHarness {
 
   // Runs all executors until nothing is left.
   void run() {
-    while (loop.run_one() || committer.run_one() || pool.run_one()) {
-    }
+    while (loop.run_one() || committer.run_one() || pool.run_one()) {}
   }
   void settle_down() {
-    spool_->flush_settles();
+    static_cast<void>(spool_->flush_settles());
     run();
     spool_->flush();
     run();
@@ -86,7 +86,8 @@ class SpoolHarness {
     Sequence after = 0;
     while (true) {
       std::optional<Result<Entries>> got;
-      spool_->fetch({queue, priority}, after, step, [&](auto entries) { got = std::move(entries); });
+      spool_->fetch({queue, priority}, after, step,
+                    [&](auto entries) { got = std::move(entries); });
       run();
       if (!got || !*got) {
         ADD_FAILURE() << (got ? got->error().detail : "fetch did not answer");

@@ -12,7 +12,7 @@ struct Message {
   int id = 0;
   QueueId queue = 0;
   Commit published = 0;
-  Commit removed = kNever;   // by a group whose commit is known
+  Commit removed = kNever;     // by a group whose commit is known
   bool removal_tried = false;  // perhaps not yet in any group
   int group = 0;
   std::optional<Entry> entry;  // of this life
@@ -91,15 +91,9 @@ class Model {
   // Something happens on one of the threads.
   void turn() {
     switch (below(5)) {
-      case 0:
-        (*spool_)->flush();
-        return;
-      case 1:
-        spool_->pool.run_at(below(3));
-        return;
-      case 2:
-        spool_->committer.run_one();
-        return;
+      case 0: (*spool_)->flush(); return;
+      case 1: spool_->pool.run_at(below(3)); return;
+      case 2: spool_->committer.run_one(); return;
       case 3:
         spool_->clock.advance(std::chrono::milliseconds(below(60)));
         (*spool_)->on_time(spool_->clock.now());
@@ -121,7 +115,8 @@ class Model {
     if (draw < 92) return purge();
     if (draw < 93) return drop_queue();
     if (draw < 97) return publish_in_parts();
-    settles_in_flight_.emplace_back((*spool_)->flush_settles(), std::exchange(settled_, {}));
+    if (const auto commit = (*spool_)->flush_settles())
+      settles_in_flight_.emplace_back(*commit, std::exchange(settled_, {}));
   }
 
   void note_synced_settles() {
@@ -400,8 +395,7 @@ void Model::check_queues() {
     const auto [created, dropped] = at->second;
     if (created <= synced_ && dropped == kNever && !is_there)
       problem("queue " + std::to_string(at->first) + " is lost");
-    if (dropped <= synced_ && is_there)
-      problem("queue " + std::to_string(at->first) + " is back");
+    if (dropped <= synced_ && is_there) problem("queue " + std::to_string(at->first) + " is back");
     if (is_there) {
       at->second = {0, kNever};
       ++at;
@@ -420,9 +414,9 @@ void Model::check_queue(QueueId queue) {
     if (!found_entry(queue, entry)) return;
   }
   if ((*spool_)->totals({queue, 0}).messages !=
-      static_cast<std::uint64_t>(std::count_if(
-          present_.begin(), present_.end(),
-          [&](int key) { return messages_.at(key).queue == queue; })))
+      static_cast<std::uint64_t>(std::count_if(present_.begin(), present_.end(), [&](int key) {
+        return messages_.at(key).queue == queue;
+      })))
     problem("the count of a queue is wrong");
 }
 
@@ -514,8 +508,7 @@ void Model::check_values() {
     bool may_be = now == expected;
     for (const Value& value : history)
       if (value.commit > synced_ && value.value == now) may_be = true;
-    if (!may_be)
-      problem("a value is " + std::to_string(now) + ", not " + std::to_string(expected));
+    if (!may_be) problem("a value is " + std::to_string(now) + ", not " + std::to_string(expected));
     history = {{now, 0}};
   }
 }

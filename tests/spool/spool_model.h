@@ -1,10 +1,10 @@
-// SpoolModel: drives a spool with random actions through several lives with a power cut at the end of
-// each, and checks what is found against what the spool has promised.
+// SpoolModel: drives a spool with random actions through several lives with a power cut at the end
+// of each, and checks what is found against what the spool has promised.
 //
 // What it holds the spool to: every message of a synced group that nobody tried to remove is there,
-// with its body; whatever a synced group removed is gone; of an unsynced group all is there or nothing;
-// sequences are in order and those that were delivered are never used again; values of synced groups
-// are there; recovery calls nothing lost. All choices come from one seed.
+// with its body; whatever a synced group removed is gone; of an unsynced group all is there or
+// nothing; sequences are in order and those that were delivered are never used again; values of
+// synced groups are there; recovery calls nothing lost. All choices come from one seed.
 #pragma once
 
 #include <map>
