@@ -1,4 +1,5 @@
 // JSON text out of any bytes. Stateless; any thread; no errors.
+// A pure function on the caller's string; any thread; never fails.
 #pragma once
 
 #include <string>
