@@ -241,6 +241,7 @@ void Recovery::apply_purges() {
     ByteReader in(value);
     queue->purged_up_to = in.le<std::uint64_t>();
     while (in.left() >= 8) queue->purge_kept.push_back(in.le<std::uint64_t>());
+    std::sort(queue->purge_kept.begin(), queue->purge_kept.end());
     queue->last_sequence = std::max(queue->last_sequence, queue->purged_up_to);
   });
 }

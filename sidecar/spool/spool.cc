@@ -230,6 +230,10 @@ QueueId Spool::create_queue(Group& group, ByteView value) {
   return id;
 }
 
+void Spool::update_queue(Group& group, QueueId queue, ByteView value) {
+  group.put(StateKind::queue, key_of_queue(queue), value);
+}
+
 void Spool::drop_queue(Group& group, QueueId queue) {
   group.erase(StateKind::queue, key_of_queue(queue));
   if (impl_->states.find(StateKind::purge, key_of_queue(queue)) != nullptr)

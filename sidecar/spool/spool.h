@@ -105,6 +105,7 @@ class Spool {
   // Queues. create_queue adds to `group` and the queue exists once append has taken it. What the
   // value says is the caller's.
   QueueId create_queue(Group& group, ByteView value);
+  void update_queue(Group& group, QueueId queue, ByteView value);
   void drop_queue(Group& group, QueueId queue);
   void for_each_queue(const std::function<void(QueueId, ByteView value)>&) const;
   void for_each_state(StateKind kind,

@@ -1,0 +1,48 @@
+// Consumer: whoever takes messages out of a queue: an AMQP consumer, an HTTP receive, a link.
+//
+// Owned by its session, which takes it off the queue before it goes. Loop thread. Calls come from
+// within the queue's delivery loop: deliver() and has_credit() must not call back into the queue.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sidecar/queue/message.h"
+
+namespace pannier::queue {
+
+class Queue;
+
+// One delivery of one message: what ack and nack are about. A message that is delivered again has
+// another, so that a late ack never settles what is somebody else's by then. Unique across
+// restarts.
+struct Receipt {
+  Sequence sequence = 0;
+  std::uint64_t delivery = 0;
+  bool operator==(const Receipt&) const = default;
+};
+
+struct Delivery {
+  Sequence sequence = 0;
+  Receipt receipt;
+  MessagePtr message;
+  std::uint16_t delivery_count = 0;  // how often it came back before
+  bool redelivered = false;
+};
+
+class Consumer {
+ public:
+  virtual ~Consumer() = default;
+
+  // May it be given one more message now? Its credit and its unsent output decide.
+  virtual bool has_credit() const = 0;
+  virtual void deliver(Queue& queue, Delivery delivery) = 0;
+  // The queue is gone; the consumer is off it already.
+  virtual void queue_gone(Queue& queue) = 0;
+
+  bool no_ack = false;  // settled by being delivered
+  bool exclusive = false;
+  bool is_link = false;  // local consumers come first
+};
+
+}  // namespace pannier::queue

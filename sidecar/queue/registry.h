@@ -1,0 +1,180 @@
+// Registry: every queue and exchange of an agent by name, and the way of a message to its queues.
+//
+// Queues come from the policy (a MessageQueue governs them: clients' declares succeed and change
+// nothing) or from clients. What is durable is journaled: a declare, bind or delete is durable once
+// the commit that it returns is synced, and nothing has changed when it answers an error. What is
+// not durable, and what is exclusive, ends with the agent. Names are one namespace's; access is the
+// caller's to check (access.h).
+//
+// Owned by Agent; loop thread. Sessions hold queues by shared_ptr, find out by is_gone(), and let
+// go of them before the registry goes.
+//
+// registry.cc recovers and turns; registry_publish.cc routes; registry_queues.cc and
+// registry_topology.cc declare and delete; registry_policy.cc applies the policy.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/policy.h"
+#include "sidecar/queue/definition.h"
+
+namespace pannier::queue {
+
+using QueuePtr = std::shared_ptr<Queue>;
+using OwnerId = std::uint64_t;  // a connection, for exclusive queues; 0: nobody
+
+struct RegistryLimits {
+  std::size_t queues = 10'000;
+  std::size_t exchanges = 2'000;
+  std::size_t bindings = 50'000;  // in all
+  std::size_t fan_out = 4'096;    // queues of one message
+};
+
+struct Published {
+  bool routed = false;   // to one queue at least
+  bool refused = false;  // a queue's limit said no: nack it (the others have it)
+  std::string why;       // of the refusal
+  Commit commit = 0;     // what its confirm waits for; 0: nothing
+};
+
+// What of a policy could not be applied; the rest was. Worth another try: each of it is as before.
+struct Applied {
+  struct Failure {
+    std::string queue;  // its name; of a tombstone, too
+    Error error;
+  };
+  std::vector<Failure> failures;
+  explicit operator bool() const { return failures.empty(); }
+};
+
+class Registry {
+ public:
+  Registry(spool::Spool& spool, const Clock& clock, Executor& loop, const QueueLimits& queue_limits,
+           const RegistryLimits& limits);
+  ~Registry();
+
+  // Queues, exchanges and bindings of the last run.
+  Result<void> recover();
+  // Queues of the policy come, change and go by tombstone; those it does not name are parked:
+  // neither delivered nor published to. An older generation of a queue changes nothing. A queue is
+  // applied with its exchanges and bindings or not at all; one that cannot be does not hold up the
+  // others.
+  Applied apply(const Policy& policy);
+
+  // Declares by clients. Errors carry AMQP's meaning: precondition 406, locked 405, not_found 404,
+  // access_denied 403 (also for queues that the namespace has and this agent does not serve),
+  // limit_reached.
+  struct Declared {
+    QueuePtr queue;
+    Commit commit = 0;
+    bool is_new = false;
+  };
+  Result<Declared> declare_queue(QueueDefinition definition, OwnerId owner);
+  Result<QueuePtr> find_queue(std::string_view name, OwnerId asking) const;
+  struct Deleted {
+    std::uint64_t messages = 0;
+    Commit commit = 0;
+  };
+  Result<Deleted> delete_queue(std::string_view name, OwnerId asking, bool if_unused,
+                               bool if_empty);
+  // The owner has gone: its exclusive queues go.
+  void drop_owner(OwnerId owner);
+  // A consumer left: an auto-delete queue without any goes.
+  void consumer_left(const QueuePtr& queue);
+
+  Result<Commit> declare_exchange(const ExchangeSettings& settings, bool passive);
+  Result<Commit> delete_exchange(std::string_view name, bool if_unused);
+  const Exchange* find_exchange(std::string_view name) const;
+  Result<Commit> bind(std::string_view exchange, Binding binding, OwnerId asking);
+  Result<Commit> unbind(std::string_view exchange, const Binding& binding, OwnerId asking);
+  std::size_t bindings() const { return bindings_; }
+
+  // To every queue that the bindings name, each once, as one group. not_found: no such exchange;
+  // access_denied: it is internal, or nothing but queues that this agent does not serve, or that
+  // are being deleted, would have it; spool_full, spool_busy: not taken.
+  Result<Published> publish(std::string_view exchange, std::string_view routing_key,
+                            MessagePtr message);
+  // The queues that it would go to, for access checks.
+  Result<std::vector<QueuePtr>> route(std::string_view exchange, std::string_view routing_key,
+                                      const Message& message);
+  Result<Published> publish_to(const std::vector<QueuePtr>& queues, MessagePtr message);
+
+  // The end of a loop turn: delivers and journals what came back, hands everything to the
+  // committer.
+  void end_turn();
+  // The spool has room again, or a horizon has moved.
+  void on_room();
+  void on_time(Clock::time_point now);
+  std::optional<Clock::time_point> deadline() const;
+
+  spool::Spool& spool() { return context_.spool; }
+  QueueContext& context() { return context_; }
+  void for_each(const std::function<void(const Queue&, const QueueDefinition&)>& visit) const;
+  const QueueDefinition* definition_of(std::string_view name) const;
+
+ private:
+  struct Held {
+    QueuePtr queue;
+    QueueDefinition definition;
+    OwnerId owner = 0;
+    bool parked = false;
+    std::optional<QueueSettings> applied;  // by a policy, in this run
+  };
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const {
+      return std::hash<std::string_view>()(name);
+    }
+  };
+  using Queues = std::unordered_map<std::string, Held, NameHash, std::equal_to<>>;
+  using Exchanges = std::unordered_map<std::string, Exchange, NameHash, std::equal_to<>>;
+
+  // What goes together: found first, journaled, then done.
+  struct Removal {
+    std::vector<Destination> destinations;  // all bindings to them
+    std::vector<std::string> exchanges;     // with their bindings
+    std::vector<std::pair<spool::StateKind, Bytes>> erased;
+  };
+  // A queue of the policy on its way into the registry.
+  struct Plan;
+
+  void add_predefined();
+  Result<Commit> append(spool::Group& group);
+  Result<Commit> append(Removal& removal, spool::Group& last);
+  void plan(Removal& removal) const;
+  void carry_out(const Removal& removal);
+  Result<Commit> drop(Queues::iterator at);
+  void drop_for_sure(const std::string& name);
+  void forget(Queues::iterator at, const Removal& removal);
+  void drop_left_over();
+  QueuePtr served(std::string_view name, bool& unserved) const;
+  bool is_durable(std::string_view exchange, const Destination& destination) const;
+  void park(Held& held);
+  Result<void> apply_queue(const PolicyQueue& wanted);
+  Result<void> plan_bindings(const PolicyQueue& wanted, Plan& plan) const;
+  void carry_out(Plan& plan);
+  Result<Commit> drop_governed(const std::string& uid);
+  Result<void> recover_queues();
+  void drop_ended(const std::vector<QueueId>& ended);
+  void recover_topology();
+
+  QueueContext context_;
+  RegistryLimits limits_;
+  Queues queues_;
+  Exchanges exchanges_;
+  std::size_t bindings_ = 0;
+  std::unordered_map<std::string, std::string> by_uid_;  // to the queue's name
+  std::unordered_map<OwnerId, std::set<std::string>> owned_;
+  std::set<std::string, std::less<>> other_queues_;  // of the namespace, not served here
+  std::vector<QueueId> left_over_;  // gone but for the spool, which had no room to note it
+  spool::Group group_;              // of publish: its memory is used again
+};
+
+}  // namespace pannier::queue

@@ -1,0 +1,134 @@
+#include <algorithm>
+
+#include "sidecar/queue/registry.h"
+#include "sidecar/queue/registry_errors.h"
+
+namespace pannier::queue {
+// The queue of that name. `unserved` is set if the namespace has it and this agent does not serve
+// it.
+QueuePtr Registry::served(std::string_view name, bool& unserved) const {
+  const auto found = queues_.find(name);
+  if (found != queues_.end() && !found->second.parked) return found->second.queue;
+  unserved = unserved || found != queues_.end() || other_queues_.contains(name);
+  return nullptr;
+}
+
+Result<std::vector<QueuePtr>> Registry::route(std::string_view exchange,
+                                              std::string_view routing_key,
+                                              const Message& message) {
+  std::vector<QueuePtr> queues;
+  bool unserved = false;
+  if (exchange.empty()) {
+    if (QueuePtr queue = served(routing_key, unserved)) queues.push_back(std::move(queue));
+    if (unserved) return not_served(routing_key);
+    return queues;
+  }
+  const auto first = exchanges_.find(exchange);
+  if (first == exchanges_.end())
+    return Error{Errc::not_found, "no exchange '" + std::string(exchange) + "' in vhost '/'"};
+  std::optional<Properties> properties;  // parsed once, if a headers exchange asks
+  const auto headers = [&]() -> const Table* {
+    if (!properties) {
+      auto decoded = Properties::decode(message.properties());
+      properties = decoded ? std::move(*decoded) : Properties();
+    }
+    return properties->headers ? &*properties->headers : nullptr;
+  };
+  std::string parked;
+  std::vector<const Exchange*> seen{&first->second};
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    seen[i]->match(routing_key, headers, [&](const Destination& destination) {
+      if (destination.kind == Destination::Kind::queue) {
+        bool is_unserved = false;
+        if (QueuePtr queue = served(destination.name, is_unserved))
+          queues.push_back(std::move(queue));
+        else if (is_unserved)
+          parked = destination.name;
+        return;
+      }
+      const auto next = exchanges_.find(destination.name);
+      if (next != exchanges_.end() &&
+          std::find(seen.begin(), seen.end(), &next->second) == seen.end())
+        seen.push_back(&next->second);
+    });
+  }
+  if (queues.empty() && !parked.empty()) return not_served(parked);
+  std::sort(queues.begin(), queues.end());
+  queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
+  if (queues.size() > limits_.fan_out)
+    return Error{Errc::limit_reached, "a message for " + std::to_string(queues.size()) +
+                                          " queues; the most is " +
+                                          std::to_string(limits_.fan_out)};
+  return queues;
+}
+
+Result<Published> Registry::publish(std::string_view exchange, std::string_view routing_key,
+                                    MessagePtr message) {
+  if (const Exchange* found = find_exchange(exchange);
+      found != nullptr && found->settings().internal)
+    return Error{Errc::access_denied,
+                 "cannot publish to internal exchange '" + std::string(exchange) + "'"};
+  auto queues = route(exchange, routing_key, *message);
+  if (!queues) return queues.error();
+  return publish_to(*queues, std::move(message));
+}
+
+// A queue that is being deleted is as good as unbound, unless nobody else takes the message.
+Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, MessagePtr message) {
+  Published published;
+  published.routed = !queues.empty();
+  const auto size = static_cast<std::uint32_t>(message->bytes());
+  std::vector<spool::Target> targets;
+  std::vector<Queue*> journaled;
+  std::vector<Queue*> in_memory;
+  std::optional<Error> ending;
+  bool waits = false;
+  for (const QueuePtr& queue : queues) {
+    if (auto may = queue->may_put(size); !may) {
+      if (may.error().code == Errc::access_denied) {
+        ending = may.error();
+        continue;
+      }
+      published.refused = true;
+      published.why = may.error().detail;
+      continue;
+    }
+    if (queue->keeps_in_memory(*message)) {
+      in_memory.push_back(queue.get());
+      continue;
+    }
+    const bool is_memory = queue->settings().durability == Durability::memory;
+    spool::Target target;
+    target.queue = queue->id();
+    target.transient = is_memory;
+    targets.push_back(target);
+    journaled.push_back(queue.get());
+    waits = waits || !is_memory;
+  }
+  if (ending && targets.empty() && in_memory.empty() && !published.refused) return *ending;
+  if (!targets.empty()) {
+    // Taken for as long as it is used: whoever is handed the message may publish another.
+    spool::Group group = std::exchange(group_, {});
+    group.clear();
+    group.publish(content_of(*message), targets);
+    auto commit = context_.spool.append(group);
+    if (!commit) return commit.error();
+    if (waits) published.commit = *commit;
+    for (std::size_t i = 0; i < journaled.size(); ++i)
+      journaled[i]->put(group.entries()[i], message);
+    group.clear();
+    group_ = std::move(group);
+  }
+  for (Queue* queue : in_memory) {
+    if (queue->is_gone()) continue;
+    spool::Entry entry;
+    entry.queue = queue->id();
+    entry.sequence = context_.spool.take_sequence(queue->id());
+    entry.message_bytes = size;
+    entry.transient = true;
+    queue->put(entry, message);
+  }
+  return published;
+}
+
+}  // namespace pannier::queue
