@@ -21,13 +21,14 @@ Compactor::Compactor(Spool::Impl& spool)
 Compactor::~Compactor() { *alive_ = nullptr; }
 
 // What share of a segment the live content would take up in a new one, in 1/1000: by its bytes with
-// its part of the footer, or by its entries, of which a segment holds only so many.
-std::uint64_t Compactor::occupancy(const Segment& segment) {
+// its part of the footer and what it says by key, or by its entries, of which a segment holds only
+// so many.
+std::uint64_t Compactor::occupancy(const Segment& segment) const {
   constexpr std::uint64_t kRunBytes = RunInfo::kSize + RecordHeader::kSize + kRunFixedSize;
   std::uint64_t runs = 0;
   for (const Run& run : segment.runs()) runs += run.live > 0 ? 1 : 0;
-  const std::uint64_t bytes =
-      segment.live_bytes() + segment.live_entries() * kRunEntrySize + runs * kRunBytes;
+  const std::uint64_t bytes = segment.live_bytes() + segment.live_entries() * kRunEntrySize +
+                              runs * kRunBytes + 2 * spool_.states.bytes_in(segment.number());
   return std::max(bytes * 1000 / segment.header().segment_bytes,
                   segment.live_entries() * 1000 / kEntriesPerSegmentMax);
 }

@@ -35,7 +35,7 @@ class Compactor {
     std::uint32_t bytes = 0;
     std::vector<Entry> entries;  // empty: a part
   };
-  static std::uint64_t occupancy(const Segment& segment);
+  std::uint64_t occupancy(const Segment& segment) const;
   static bool is_copy_of_living(const Segment& segment);
   static std::uint64_t need_of(const Record& record);
   Segment* pick() const;

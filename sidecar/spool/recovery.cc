@@ -139,6 +139,7 @@ Result<void> Recovery::apply_states() {
       if (item.kind == StateKind::queue && item.key.size() == sizeof(QueueId))
         result_.last_queue = std::max(result_.last_queue, load_le<std::uint32_t>(item.key.data()));
     }
+  into_.states.end_recovery();
   into_.states.for_each(StateKind::queue, [this](ByteView key, ByteView) {
     if (key.size() == sizeof(QueueId)) into_.index.add_queue(load_le<std::uint32_t>(key.data()));
   });

@@ -154,7 +154,7 @@ void Segment::note_state(const StateItem& item) {
   index_bytes_ += item.encoded_size();
   if (item.kind == StateKind::snapshot && item.key.size() == sizeof(SegmentNumber))
     settles.erase(load_le<std::uint64_t>(item.key.data()));  // the snapshot says all of it
-  states.insert_or_assign({item.kind, item.key}, item);
+  states.insert_or_assign({item.kind, std::string(as_text(item.key))}, item);
 }
 
 std::uint64_t Segment::footer_bytes() const {

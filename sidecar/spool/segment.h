@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -59,6 +60,8 @@ class Segment {
   bool is_damaged = false;           // its index cannot be read: it stays as it is
   std::uint64_t moved_in_bytes = 0;  // records that compaction has copied here
   std::uint64_t part_bytes = 0;      // live parts on disk
+  std::uint64_t said_bytes = 0;      // nothing is alive, but this much would be written again: kept
+  std::uint64_t said_at = 0;         // by which count of sealed segments that was found
 
   // Adds an entry of this segment; its ordinal must be the next or beyond (recovery skips lost
   // ones).
@@ -86,8 +89,8 @@ class Segment {
   void drop(Run& run, std::uint32_t kept, std::uint64_t kept_share, std::uint64_t kept_message);
 
   // Index entries that the footer will hold beside the runs.
-  std::map<SegmentNumber, SettleTarget> settles;            // until sealed
-  std::map<std::pair<StateKind, Bytes>, StateItem> states;  // until sealed; latest of each key
+  std::map<SegmentNumber, SettleTarget> settles;                  // until sealed
+  std::map<std::pair<StateKind, std::string>, StateItem> states;  // until sealed; latest of each
   std::vector<PartInfo> parts;
   std::vector<BodyInfo> bodies;
   // Segments that this one settles entries of; their settles are lost with it unless written again.

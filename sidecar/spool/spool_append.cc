@@ -271,6 +271,12 @@ void Spool::Impl::Append::drop_queues() {
   for (const StateItem& item : items_) {
     if (item.kind != StateKind::queue || !item.erased) continue;
     const auto queue = load_le<std::uint32_t>(item.key.data());
+    const QueueState* dropped = spool_.index.queue(queue);
+    const bool had_messages =
+        dropped != nullptr && std::ranges::any_of(dropped->lanes, [](const auto& lane) {
+          return !lane.second.segments.empty();
+        });
+    spool_.states.forget_queue(item.key, had_messages);
     spool_.index.drop_queue(queue);
     spool_.bodies.purge(queue, nullptr);
     spool_.check_dead = true;

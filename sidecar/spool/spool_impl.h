@@ -47,6 +47,8 @@ class Spool::Impl {
   void seal_synced();
   void on_sealed(SegmentNumber number, Result<std::vector<RunInfo>> runs);
   void give_up_dead();
+  bool is_worth_leaving(Segment& segment, const std::vector<StateItem>& says) const;
+  std::vector<StateItem> what_it_says(const Segment& segment);
   Result<void> leave(Segment& segment);
   Result<Commit> append_list();
   std::vector<StateItem> last_sequences(const Segment& segment) const;
@@ -74,7 +76,6 @@ class Spool::Impl {
   struct Leaving {
     Commit commit = 0;
     SegmentNumber segment = 0;
-    bool was_oldest = false;
   };
   struct Waiting {  // for a commit to be synced, so that its bytes can be read
     Commit commit = 0;
@@ -109,6 +110,7 @@ class Spool::Impl {
   Clock::time_point next_refill{};
   bool dirty = false;       // something was appended since the last flush
   bool check_dead = false;  // a segment may have lost its last live entry
+  std::uint64_t sealed_count = 0;
   bool closed = false;
   std::uint64_t corrupt_records = 0;
   std::deque<PendingHorizon> pending_horizons;

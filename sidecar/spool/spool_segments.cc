@@ -24,7 +24,7 @@ void Spool::Impl::on_synced(const SyncReport& report) {
     SegmentFile file = segment.file();
     pager.forget(gone.segment);
     moves.segment_left(gone.segment, segment.outstanding);
-    if (gone.was_oldest) states.forget_erased(gone.segment);
+    states.forget_erased(gone.segment);
     index.remove_segment(gone.segment);
     files.give_back(std::move(file));
   }
@@ -69,6 +69,7 @@ void Spool::Impl::on_sealed(SegmentNumber number, Result<std::vector<RunInfo>> r
   Segment& segment = *index.segment(number);
   for (std::size_t i = 0; i < runs->size(); ++i) segment.runs()[i].info = (*runs)[i];
   segment.become_sealed();
+  ++sealed_count;
   check_dead = true;
   give_up_dead();
 }
@@ -78,7 +79,8 @@ void Spool::Impl::give_up_dead() {
   std::vector<SegmentNumber> dead;
   for (const auto& [number, segment] : index.segments())
     if (segment->state == Segment::State::sealed && segment->live_entries() == 0 &&
-        segment->part_bytes == 0 && segment->readers == 0)
+        segment->part_bytes == 0 && segment->readers == 0 &&
+        (segment->said_bytes == 0 || segment->said_at != sealed_count))
       dead.push_back(number);
   // A message whose parts lie in a dead segment may be settled in memory only: say so first.
   if (!dead.empty()) stage_pending_settles();
@@ -91,17 +93,16 @@ void Spool::Impl::give_up_dead() {
   if (!compactor.is_busy() && wants_compaction()) compactor.start();
 }
 
-// Writes again what only this segment says, and takes it off the list of live segments. Its file is
-// free once that is synced.
-Result<void> Spool::Impl::leave(Segment& segment) {
+// What only this segment says, of queues, of settles, and of whatever else is kept by key.
+std::vector<StateItem> Spool::Impl::what_it_says(const Segment& segment) {
   const SegmentNumber number = segment.number();
-  const bool is_oldest = [&] {
-    for (const auto& [other, held] : index.segments())
-      if (held->state != Segment::State::leaving) return other == number;
-    return true;
-  }();
   std::vector<StateItem> items;
-  for (StateItem& item : states.held_by(number, is_oldest))
+  const auto any_in = [this](SegmentNumber from, SegmentNumber to) {
+    const auto begin = index.segments().lower_bound(from), end = index.segments().lower_bound(to);
+    return std::any_of(
+        begin, end, [](const auto& held) { return held.second->state != Segment::State::leaving; });
+  };
+  for (StateItem& item : states.held_by(number, any_in))
     if (item.kind != StateKind::snapshot && item.kind != StateKind::segments)
       items.push_back(std::move(item));
   for (StateItem& item : last_sequences(segment)) items.push_back(std::move(item));
@@ -124,6 +125,26 @@ Result<void> Spool::Impl::leave(Segment& segment) {
     encode_settles({&snapshot, 1}, item.value);
     items.push_back(std::move(item));
   }
+  return items;
+}
+
+// What is written again takes its place twice, in a record and in the footer. Were that more than
+// half of a segment, the journal would go round for ever with what is never given up.
+bool Spool::Impl::is_worth_leaving(Segment& segment, const std::vector<StateItem>& says) const {
+  std::uint64_t bytes = 0;
+  for (const StateItem& item : says) bytes += item.encoded_size();
+  const bool is_worth_it = 4 * bytes <= options.files.segment_bytes;
+  segment.said_bytes = is_worth_it ? 0 : 2 * bytes;
+  segment.said_at = sealed_count;
+  return is_worth_it;
+}
+
+// Writes it again, and takes the segment off the list of live ones. Its file is free once that is
+// synced.
+Result<void> Spool::Impl::leave(Segment& segment) {
+  const SegmentNumber number = segment.number();
+  std::vector<StateItem> items = what_it_says(segment);
+  if (!is_worth_leaving(segment, items)) return {};
   // First everything else, then the list: a crash in between finds both copies.
   if (auto said = append_states(std::move(items), Use::vital); !said) return said.error();
   segment.state = Segment::State::leaving;
@@ -133,7 +154,7 @@ Result<void> Spool::Impl::leave(Segment& segment) {
     return commit.error();
   }
   states.erase_item(StateKind::snapshot, key_of(number));
-  leaving.push_back({*commit, number, is_oldest});
+  leaving.push_back({*commit, number});
   return {};
 }
 
@@ -163,8 +184,10 @@ Result<Commit> Spool::Impl::append_list() {
 bool Spool::Impl::wants_compaction() const {
   const std::uint64_t segment_bytes = options.files.segment_bytes;
   const std::uint64_t used = (files.in_use() - leaving.size()) * segment_bytes;
-  if (used > 2 * index.live_bytes() + 3 * segment_bytes) return true;
-  return is_full() && used > index.live_bytes() + 3 * segment_bytes;
+  std::uint64_t live = index.live_bytes() + 2 * states.bytes();
+  for (const auto& [number, segment] : index.segments()) live += segment->said_bytes;
+  if (used > 2 * live + 3 * segment_bytes) return true;
+  return is_full() && used > live + 3 * segment_bytes;
 }
 
 bool Spool::Impl::is_full() const {

@@ -94,8 +94,7 @@ TEST(Queue, PeeksAfterARestartToo) {
   EXPECT_EQ(seen, 1u);
 }
 
-// Does not end with a spool that has little room: see docs/progress.md.
-TEST(Queue, DISABLED_JournalsMoreReturnsThanAGroupTakes) {
+TEST(Queue, JournalsMoreReturnsThanAGroupTakes) {
   MemoryDisk disk;
   {
     QueueHarness agent(disk);

@@ -1,4 +1,4 @@
-// What the queue room's model has found in the spool. DISABLED_ until it holds.
+// What the queue room's model has found in the spool.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 using testing::ElementsAre;
 
 // Recovery reads the kept sequences as they were written and looks them up by halving.
-TEST(SpoolPurge, DISABLED_KeepsWhatItWasToldToKeepInWhateverOrderThroughAPowerCut) {
+TEST(SpoolPurge, KeepsWhatItWasToldToKeepInWhateverOrderThroughAPowerCut) {
   MemoryDisk disk;
   {
     SpoolHarness spool(disk);
@@ -31,7 +31,7 @@ TEST(SpoolPurge, DISABLED_KeepsWhatItWasToldToKeepInWhateverOrderThroughAPowerCu
 
 // More states than a segment holds: every segment is dead once it is sealed and leaves by writing
 // its states again, which fills the next, for ever and on the loop thread.
-TEST(SpoolStates, DISABLED_ComesToRestWithMoreStateThanASegmentHolds) {
+TEST(SpoolStates, ComesToRestWithMoreStateThanASegmentHolds) {
   MemoryDisk disk;
   SpoolHarness spool(disk);
   for (int i = 0; i < 2'000; ++i) {

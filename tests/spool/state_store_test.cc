@@ -68,18 +68,80 @@ TEST(StateStore, ListsOneKindWithoutWhatWasErased) {
 
 // An older segment may still hold the value: were the tombstone lost with its own segment, the
 // value would be back after the next start.
-TEST(StateStore, CarriesATombstoneOnWhileAnOlderSegmentIsLeft) {
+TEST(StateStore, CarriesATombstoneOnWhileAnOlderSegmentMayHoldTheItem) {
   StateStore states;
   states.note(put(StateKind::queue, "kept", "1"), 5);
   states.note(put(StateKind::queue, "gone", "2"), 4);
   states.note(erased(StateKind::queue, "gone"), 5);
   states.note(put(StateKind::queue, "other", "3"), 6);
-  EXPECT_THAT(named(states.held_by(5, false)), ElementsAre("-gone", "+kept"));
-  EXPECT_THAT(named(states.held_by(5, true)), ElementsAre("+kept"));
-  EXPECT_THAT(named(states.held_by(4, true)), IsEmpty());
+  std::vector<std::pair<SegmentNumber, SegmentNumber>> asked;
+  const auto any_in = [&](SegmentNumber from, SegmentNumber to) {
+    asked.emplace_back(from, to);
+    return true;
+  };
+  EXPECT_THAT(named(states.held_by(5, any_in)), ElementsAre("-gone", "+kept"));
+  EXPECT_THAT(asked, ElementsAre(std::pair<SegmentNumber, SegmentNumber>(4, 5)));
+  const auto none = [](SegmentNumber, SegmentNumber) { return false; };
+  EXPECT_THAT(named(states.held_by(5, none)), ElementsAre("+kept"));
+  EXPECT_THAT(named(states.held_by(4, none)), IsEmpty());
   states.forget_erased(5);
   EXPECT_EQ(states.size(), 2u);
   EXPECT_EQ(value_of(states, StateKind::queue, "kept"), "1");
+}
+
+TEST(StateStore, NeedsNoTombstoneForWhatCameAndWentInOneSegment) {
+  StateStore states;
+  states.note(put(StateKind::first_above, "binding", "1"), 4);
+  states.note(erased(StateKind::first_above, "binding"), 4);
+  EXPECT_EQ(states.size(), 0u);
+  states.note(put(StateKind::first_above, "binding", "1"), 4);
+  states.note(erased(StateKind::first_above, "binding"), 5);
+  EXPECT_EQ(states.size(), 1u);
+}
+
+TEST(StateStore, ForgetsAQueueThatIsDropped) {
+  StateStore states;
+  const auto say_all = [&](QueueId queue) {
+    const std::string name(as_text(key_of_queue(queue)));
+    states.note(put(StateKind::queue, name, "q"), 4);
+    states.note(put(StateKind::purge, name, "p"), 4);
+    states.note(put(StateKind::sequence, name, "s"), 4);
+    states.note(put(StateKind::horizon, as_text(key_of_lane({queue, 0})), "h"), 4);
+    states.note(put(StateKind::horizon, as_text(key_of_lane({queue, 9})), "h"), 4);
+  };
+  const auto drop = [&](QueueId queue, SegmentNumber segment, bool had_messages) {
+    const Bytes key = key_of_queue(queue);
+    states.note(erased(StateKind::queue, as_text(key)), segment);
+    states.forget_queue(key, had_messages);
+  };
+  for (const QueueId queue : {1, 2, 3}) say_all(queue);
+  drop(1, 4, false);
+  EXPECT_EQ(states.size(), 10u);
+  drop(2, 4, true);  // there may be messages: the tombstone says that they are not lost
+  EXPECT_EQ(states.size(), 6u);
+  drop(3, 5, false);  // the older segment still says that it exists
+  EXPECT_EQ(states.size(), 2u);
+  EXPECT_EQ(states.bytes_in(4) + states.bytes_in(5), states.bytes());
+}
+
+TEST(StateStore, ForgetsWhatWasRecoveredOfQueuesThatAreGone) {
+  StateStore states;
+  const std::string gone(as_text(key_of_queue(1))), there(as_text(key_of_queue(2)));
+  for (const std::string& name : {gone, there}) {
+    states.note(put(StateKind::queue, name, "q"), 4);
+    states.note(put(StateKind::sequence, name, "s"), 4);
+  }
+  states.note(erased(StateKind::queue, gone), 5);
+  states.note(put(StateKind::sequence, std::string(as_text(key_of_queue(3))), "s"), 5);
+  states.end_recovery();
+  EXPECT_EQ(value_of(states, StateKind::sequence, there), "s");
+  EXPECT_EQ(states.size(), 3u);
+  std::vector<SegmentNumber> asked;
+  static_cast<void>(states.held_by(5, [&](SegmentNumber from, SegmentNumber) {
+    asked.push_back(from);
+    return true;
+  }));
+  EXPECT_THAT(asked, ElementsAre(0));  // how far back its messages reach is not known
 }
 
 TEST(StateStore, FindsTheSnapshotsThatLieInASegment) {
