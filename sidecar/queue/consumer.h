@@ -28,6 +28,9 @@ struct Delivery {
   MessagePtr message;
   std::uint16_t delivery_count = 0;  // how often it came back before
   bool redelivered = false;
+  // Nobody has to settle it. Not so, even without acks, while a body in parts is still to be read:
+  // whoever got it acks it then.
+  bool settled = false;
 };
 
 class Consumer {
@@ -40,7 +43,7 @@ class Consumer {
   // The queue is gone; the consumer is off it already.
   virtual void queue_gone(Queue& queue) = 0;
 
-  bool no_ack = false;  // settled by being delivered
+  bool no_ack = false;  // settled by being delivered, see Delivery::settled
   bool exclusive = false;
   bool is_link = false;  // local consumers come first
 };

@@ -135,7 +135,8 @@ void Queue::hand_out(Item item, Consumer* consumer) {
     getters_.pop_front();
   }
   const bool no_ack = consumer == nullptr ? getter.no_ack : consumer->no_ack;
-  if (no_ack) {
+  delivery.settled = no_ack && delivery.message->parts == 0;
+  if (delivery.settled) {
     drop_copy(item);
     settle(item.entry);
   } else {

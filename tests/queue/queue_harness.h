@@ -41,10 +41,13 @@ class QueueHarness {
     options.files.bytes_max = 256u << 20;
     options.files.free_space_reserve = 0;
     spool::SpoolCallbacks callbacks;
-    callbacks.on_synced = [](const spool::SyncReport&) {};
+    callbacks.on_synced = [this](const spool::SyncReport&) {
+      if (on_synced) on_synced();
+    };
     callbacks.on_failed = [](const Error&) {};
     callbacks.on_room = [this] {
       if (registry) registry->on_room();
+      if (on_room) on_room();
     };
     auto opened =
         spool::Spool::open(disk, options, {loop, committer, pool}, clock, std::move(callbacks));
@@ -117,6 +120,9 @@ class QueueHarness {
     turn();
     return got;
   }
+
+  std::function<void()> on_synced;  // of whoever stands above
+  std::function<void()> on_room;
 
   FakeClock clock;
   ManualExecutor loop;

@@ -1,0 +1,108 @@
+#include "sidecar/amqp/channel.h"
+
+#include "sidecar/amqp/channel_consumer.h"
+#include "sidecar/amqp/codec.h"
+
+namespace pannier::amqp {
+
+Channel::Channel(ChannelId id, SessionContext& context, SessionLink& session)
+    : id_(id), context_(context), session_(session), alive_(std::make_shared<Channel*>(this)) {}
+
+Channel::~Channel() { *alive_ = nullptr; }
+
+net::Output& Channel::output() {
+  return streams_.empty() ? session_.session_output() : streams_.back().after;
+}
+
+template <typename Method>
+void Channel::answer(const Method& method) {
+  if (waiting_.empty()) {
+    put_method(output(), id_, method);
+    return;
+  }
+  // Behind the answers that wait: a client may match them by their order.
+  waiting_.push_back(
+      {waiting_.back().commit, [this, method] { put_method(output(), id_, method); }});
+}
+
+void Channel::answer_after(queue::Commit commit, std::function<void()> answer) {
+  if (waiting_.empty() && commit <= context_.registry.spool().synced_commit()) {
+    answer();
+    return;
+  }
+  if (!waiting_.empty()) commit = std::max(commit, waiting_.back().commit);
+  waiting_.push_back({commit, std::move(answer)});
+  session_.await_sync();
+}
+
+Result<void> Channel::on_method(MethodId method, ByteView payload) {
+  if (publishing_)
+    return Error{Errc::unexpected, "a method frame where the content of basic.publish is expected"};
+  if (waiting_.size() >= context_.limits.answers_waiting)
+    return Error{Errc::limit_reached, "too many requests wait for an answer"};
+  switch (method.class_id) {
+    case ExchangeDeclare::kId.class_id: return on_exchange_method(method, payload);
+    case QueueDeclare::kId.class_id: return on_queue_method(method, payload);
+    case kBasicClass: return on_basic_method(method, payload);
+    default: break;
+  }
+  if (method == ConfirmSelect::kId) {
+    const auto select = decode<ConfirmSelect>(payload);
+    if (!select) return select.error();
+    confirms_ = true;
+    if (!select->no_wait) answer(ConfirmSelectOk{});
+    return {};
+  }
+  if (method == ChannelFlow::kId) {
+    const auto flow = decode<ChannelFlow>(payload);
+    if (!flow) return flow.error();
+    flow_stopped_ = !flow->active;
+    answer(ChannelFlowOk{flow->active});
+    if (flow->active) pump_consumers();
+    return {};
+  }
+  if (method == ChannelFlowOk::kId) return {};
+  return Error{Errc::not_supported, "method " + std::to_string(method.class_id) + "." +
+                                        std::to_string(method.method_id)};
+}
+
+void Channel::on_synced(queue::Commit synced) {
+  while (!waiting_.empty() && waiting_.front().commit <= synced) {
+    const Waiting ready = std::move(waiting_.front());
+    waiting_.pop_front();
+    ready.answer();
+  }
+  release_confirms(synced);
+}
+
+void Channel::on_room() {
+  if (!streams_.empty()) stream_next();
+  pump_consumers();
+}
+
+void Channel::close(bool counts_deliveries) {
+  for (auto& [tag, consumer] : consumers_) consumer->queue()->remove_consumer(*consumer);
+  for (Unacked& unacked : unacked_)
+    if (unacked.queue) unacked.queue->give_back(unacked.receipt, {counts_deliveries});
+  unacked_.clear();
+  unacked_count_ = 0;
+  unacked_bytes_ = 0;
+  if (publishing_ && publishing_->body_id && *publishing_->body_id)
+    context_.registry.spool().abort_body(**publishing_->body_id);
+  publishing_.reset();
+  pending_confirms_.clear();
+  waiting_.clear();
+  for (Stream& stream : std::exchange(streams_, {})) stream.done();
+  const auto consumers = std::exchange(consumers_, {});
+  for (const auto& [tag, consumer] : consumers) context_.registry.consumer_left(consumer->queue());
+}
+
+template void Channel::answer(const ExchangeDeclareOk&);
+template void Channel::answer(const ExchangeDeleteOk&);
+template void Channel::answer(const QueueDeclareOk&);
+template void Channel::answer(const BasicQosOk&);
+template void Channel::answer(const BasicCancelOk&);
+template void Channel::answer(const BasicRecoverOk&);
+template void Channel::answer(const BasicGetEmpty&);
+
+}  // namespace pannier::amqp

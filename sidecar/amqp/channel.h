@@ -1,0 +1,171 @@
+// Channel: one AMQP channel of a server session: its methods, the message that is being put
+// together, confirms, consumers, and what was delivered and not yet settled.
+//
+// Owned by ServerSession; loop thread. Answers and deliveries go to the session's output. An error
+// that it returns closes the channel or the connection, as its scope says (reply.h). Confirms leave
+// in the order of their tags, each once the commit that covers it is synced; basic.return comes
+// before its confirm. When it goes, what it had unacknowledged goes back to the queues.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sidecar/amqp/basic_methods.h"
+#include "sidecar/amqp/connection_methods.h"
+#include "sidecar/amqp/session_context.h"
+#include "sidecar/amqp/topology_methods.h"
+
+namespace pannier::amqp {
+
+class ChannelConsumer;
+
+class Channel {
+ public:
+  Channel(ChannelId id, SessionContext& context, SessionLink& session);
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  // Of content frames spool_busy means: nothing has happened, offer the frame again once there is
+  // room.
+  Result<void> on_method(MethodId method, ByteView payload);
+  Result<void> on_header(ByteView payload);
+  Result<void> on_body(ByteView payload);
+
+  // A commit is synced: confirms and answers that waited for it leave.
+  void on_synced(queue::Commit synced);
+  bool awaits_sync() const { return !waiting_.empty() || !pending_confirms_.empty(); }
+  // The unsent output has shrunk: consumers may be given more.
+  void on_room();
+  // Everything unacknowledged goes back, consumers leave their queues.
+  void close(bool counts_deliveries);
+
+  ChannelId id() const { return id_; }
+  std::size_t unacked() const { return unacked_count_; }
+  std::size_t consumers() const { return consumers_.size(); }
+
+ private:
+  friend class ChannelConsumer;
+
+  struct Publishing {  // between basic.publish and the end of its body
+    BasicPublish method;
+    bool has_header = false;
+    std::uint64_t body_size = 0;
+    std::uint64_t received = 0;
+    Bytes properties;
+    std::shared_ptr<std::byte[]> body;             // small ones whole
+    Bytes part;                                    // large ones: the part that is filling
+    std::optional<Result<std::uint64_t>> body_id;  // large ones: in the spool, or why not
+    std::uint32_t parts = 0;
+    bool is_complete = false;
+  };
+  struct Confirm {
+    DeliveryTag tag = 0;
+    queue::Commit commit = 0;  // 0: due at once
+    bool refused = false;
+  };
+  struct Unacked {
+    DeliveryTag tag = 0;
+    queue::QueuePtr queue;  // null once settled
+    queue::Receipt receipt;
+    ChannelConsumer* consumer = nullptr;  // null for basic.get, or when it was cancelled
+    std::uint32_t bytes = 0;
+  };
+  struct Waiting {  // an answer that waits for a commit
+    queue::Commit commit = 0;
+    std::function<void()> answer;
+  };
+  struct Stream {  // a large message on its way out, part by part
+    queue::MessagePtr message;
+    std::function<void()> done;
+    std::uint32_t next = 0;
+    bool reading = false;
+    net::Output after;  // frames of this channel that come behind it
+  };
+
+  // channel_topology.cc
+  Result<void> on_exchange_method(MethodId method, ByteView payload);
+  Result<void> on_queue_method(MethodId method, ByteView payload);
+  Result<void> exchange_declare(const ExchangeDeclare& method);
+  Result<void> exchange_delete(const ExchangeDelete& method);
+  Result<void> exchange_bind(const ExchangeBind& method);
+  Result<void> exchange_unbind(const ExchangeUnbind& method);
+  Result<void> queue_declare(const QueueDeclare& method);
+  Result<void> queue_bind(const QueueBind& method);
+  Result<void> queue_unbind(const QueueUnbind& method);
+  Result<void> queue_purge(const QueuePurge& method);
+  Result<void> queue_delete(const QueueDelete& method);
+  Result<std::string> queue_name(const std::string& given) const;
+
+  // channel_publish.cc
+  Result<void> on_publish(const BasicPublish& method);
+  void start_body();
+  Result<void> add_to_parts(ByteView payload);
+  Result<void> flush_part();
+  Result<void> finish_publish();
+  queue::MessagePtr assembled() const;
+  Result<void> check_user_id(const queue::Properties& properties) const;
+  Result<void> route(const queue::MessagePtr& message);
+  void give_back_message(const queue::MessagePtr& message);
+  void confirm(queue::Commit commit, bool refused);
+  void release_confirms(queue::Commit synced);
+
+  // channel_consume.cc
+  Result<void> on_basic_method(MethodId method, ByteView payload);
+  Result<void> qos(const BasicQos& method);
+  Result<void> consume(const BasicConsume& method);
+  Result<void> cancel(const BasicCancel& method);
+  Result<void> get(const BasicGet& method);
+  Result<void> ack(DeliveryTag tag, bool multiple);
+  Result<void> nack(DeliveryTag tag, bool multiple, bool requeue);
+  Result<void> recover(bool requeue, bool answer);
+  template <typename Settle>
+  Result<void> settle(DeliveryTag tag, bool multiple, Settle&& how);
+  void deliver(ChannelConsumer& consumer, queue::Queue& queue, queue::Delivery delivery);
+  void send_get_ok(const queue::QueuePtr& queue, bool no_ack, const queue::Delivery& delivery);
+  DeliveryTag remember(queue::QueuePtr queue, const queue::Delivery& delivery,
+                       ChannelConsumer* consumer);
+  // Header and body; a large body is read part by part, and what else the channel has to say comes
+  // after it. `done` follows the last byte, or the end of the channel.
+  void put_content(const queue::MessagePtr& message, std::function<void()> done);
+  void put_delivery(const queue::QueuePtr& queue, bool no_ack, const queue::Delivery& delivery);
+  void stream_next();
+  void on_part(Result<Slice> part);
+  void end_stream();
+  void queue_gone(ChannelConsumer& consumer);
+  bool may_deliver() const;
+  void pump_consumers();
+
+  template <typename Method>
+  void answer(const Method& method);
+  // After the commit is synced, in the order in which they were asked for.
+  void answer_after(queue::Commit commit, std::function<void()> answer);
+  net::Output& output();
+
+  ChannelId id_;
+  SessionContext& context_;
+  SessionLink& session_;
+  std::optional<Publishing> publishing_;
+  bool confirms_ = false;
+  DeliveryTag next_publish_ = 1;
+  std::deque<Confirm> pending_confirms_;
+  std::deque<Waiting> waiting_;
+  std::map<std::string, std::unique_ptr<ChannelConsumer>> consumers_;
+  std::uint64_t next_consumer_ = 1;
+  DeliveryTag next_delivery_ = 1;
+  std::deque<Unacked> unacked_;  // by tag; settled ones stay until they are at the front
+  std::size_t unacked_count_ = 0;
+  std::uint64_t unacked_bytes_ = 0;
+  std::uint16_t prefetch_ = 0;         // of consumers to come
+  std::uint16_t global_prefetch_ = 0;  // of the channel
+  bool flow_stopped_ = false;
+  std::string last_queue_;  // an empty queue name means the last one declared (1.7.2)
+  std::deque<Stream> streams_;
+  std::shared_ptr<Channel*> alive_;
+};
+
+}  // namespace pannier::amqp

@@ -1,0 +1,65 @@
+// Codec: methods, content headers and bodies to frames and back.
+//
+// decode answers bad_syntax when a payload does not hold the method's fields. Writers put whole
+// frames into an Output; bodies above Output's copy limit are not copied. Pure functions; any
+// thread.
+#pragma once
+
+#include "sidecar/amqp/wire.h"
+#include "sidecar/net/output.h"
+
+namespace pannier::amqp {
+
+// The id in front of a method frame's payload.
+Result<MethodId> method_id(ByteView payload);
+
+template <typename Method>
+Result<Method> decode(ByteView payload) {
+  Method method;
+  FieldReader reader(payload.size() < 4 ? ByteView() : payload.subspan(4));
+  Method::fields(method, reader);
+  if (reader.error()) return *reader.error();
+  if (!reader.ok()) return Error{Errc::bad_syntax, "a method is cut short"};
+  return method;
+}
+
+// Appends one frame; its payload is what `fill` appends.
+template <typename Fill>
+void put_frame(Bytes& out, FrameType type, ChannelId channel, Fill&& fill) {
+  ByteWriter writer(out);
+  writer.u8(static_cast<std::uint8_t>(type));
+  writer.be(channel);
+  writer.be(std::uint32_t{0});
+  const std::size_t start = out.size();
+  fill();
+  store_be(out.data() + start - 4, static_cast<std::uint32_t>(out.size() - start));
+  writer.u8(kFrameEnd);
+}
+
+template <typename Method>
+void put_method(net::Output& output, ChannelId channel, const Method& method) {
+  Bytes& out = output.owned();
+  put_frame(out, FrameType::method, channel, [&] {
+    ByteWriter writer(out);
+    writer.be(Method::kId.class_id);
+    writer.be(Method::kId.method_id);
+    FieldWriter fields(out);
+    Method::fields(method, fields);
+  });
+}
+
+// The properties are as on the wire, flags first.
+void put_content_header(net::Output& output, ChannelId channel, std::uint64_t body_size,
+                        ByteView properties);
+// As many body frames as it takes.
+void put_body(net::Output& output, ChannelId channel, const Slice& body, std::uint32_t frame_max);
+void put_heartbeat(net::Output& output);
+
+struct ContentHeader {
+  std::uint16_t class_id = 0;
+  std::uint64_t body_size = 0;
+  ByteView properties;
+};
+Result<ContentHeader> decode_content_header(ByteView payload);
+
+}  // namespace pannier::amqp

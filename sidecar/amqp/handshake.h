@@ -1,0 +1,23 @@
+// What server and client tell each other before a connection is open: the server's properties with
+// its capabilities, and SASL responses.
+//
+// Pure functions; any thread. A capability stands here only if it is there and tested.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sidecar/net/session.h"
+#include "sidecar/queue/access.h"
+#include "sidecar/queue/table.h"
+
+namespace pannier::amqp {
+
+queue::Table server_properties(std::string_view version);
+
+// PLAIN (RFC 4616) or EXTERNAL (the certificate that TLS has verified). Errors: not_authenticated,
+// not_supported for another mechanism.
+Result<queue::Credentials> credentials_from(std::string_view mechanism, std::string_view response,
+                                            const net::PeerInfo& peer);
+
+}  // namespace pannier::amqp

@@ -1,0 +1,113 @@
+// ServerSession: the server's side of one AMQP 0-9-1 connection, as a state machine over bytes and
+// time: header, start, tune, open, running, closing.
+//
+// Owned by its connection; loop thread. Errors are answered as RabbitMQ does: an error of a channel
+// closes that channel, one of the connection closes it with connection.close and the reply code,
+// and whoever does not answer is cut off at the handshake limit. Until a client has authenticated
+// it is told as little as possible. When it ends, unacknowledged deliveries go back and exclusive
+// queues go.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "sidecar/amqp/channel.h"
+#include "sidecar/amqp/session_context.h"
+
+namespace pannier::amqp {
+
+class ServerSession final : public net::Session, public SessionLink {
+ public:
+  ServerSession(SessionContext& context, net::PeerInfo peer);
+  ~ServerSession() override;
+
+  Result<void> on_bytes(ByteView input) override;
+  void on_time(Clock::time_point now) override;
+  std::optional<Clock::time_point> deadline() const override;
+  void on_sent(std::size_t unsent) override;
+  void on_closed() override;
+  bool wants_bytes() const override;
+
+  // A commit is synced.
+  void on_synced(queue::Commit synced);
+  // A publish that the spool was too busy for can go on.
+  void on_spool_room();
+  // connection.blocked and unblocked, as the context has it, for publishers that asked.
+  void show_blocked();
+  // The agent ends, or an operator asks: connection.close with CONNECTION_FORCED.
+  void force_close(std::string_view reason);
+
+  std::size_t channels() const { return channels_.size(); }
+  const std::string& user() const { return principal_.name; }
+
+ private:
+  enum class State : std::uint8_t {
+    header,          // the eight bytes of the protocol header
+    start,           // connection.start is out
+    authenticating,  // credentials are being checked
+    tune,            // connection.tune is out
+    open,            // connection.open is expected
+    running,
+    closing,  // connection.close is out; nothing but close-ok counts
+    closed,
+  };
+
+  // SessionLink
+  net::Output& session_output() override { return output(); }
+  void session_rings() override { ring(); }
+  void await_sync() override { context_.await_sync(*this); }
+  const queue::Principal& principal() const override { return principal_; }
+  queue::OwnerId owner() const override { return owner_; }
+  std::uint32_t frame_max() const override { return frame_max_; }
+  bool wants_cancel_notify() const override { return wants_cancel_notify_; }
+  bool is_overfull() const override;
+  void close_channel(ChannelId channel, const Reply& reply, MethodId cause) override;
+  bool is_link() const override { return principal_.kind == queue::Principal::Kind::agent; }
+
+  std::size_t on_header(ByteView input);
+  void process();
+  bool on_frame(const Frame& frame);
+  Result<void> on_connection_frame(const Frame& frame);
+  Result<void> on_connection_method(MethodId method, ByteView payload);
+  Result<void> on_channel_frame(const Frame& frame);
+  Result<void> on_start_ok(ByteView payload);
+  Result<void> on_tune_ok(ByteView payload);
+  Result<void> on_open(ByteView payload);
+  void on_authenticated(Result<queue::Principal> principal);
+  Result<void> open_channel(ChannelId id);
+  void send_start();
+  void send_tune();
+  void close_connection(const Reply& reply, MethodId cause);
+  void finish();
+  void drop_channels();
+  void read_capabilities(const queue::Table& client_properties);
+
+  SessionContext& context_;
+  net::PeerInfo peer_;
+  State state_ = State::header;
+  Bytes input_;  // what is not a whole frame yet
+  queue::Principal principal_;
+  queue::OwnerId owner_ = 0;
+  std::uint32_t frame_max_ = 0;
+  std::uint16_t channel_max_ = 0;
+  std::chrono::seconds heartbeat_{0};
+  bool wants_cancel_notify_ = false;
+  bool wants_blocked_ = false;
+  bool wants_close_on_failure_ = false;  // authentication_failure_close
+  bool is_blocked_ = false;
+  bool has_published_ = false;
+  bool is_processing_ = false;
+  bool is_held_up_ = false;  // the spool is busy: the frame in front waits for room
+  std::string client_name_;
+  MethodId current_{};  // the method being handled, for close's class and method
+  std::map<ChannelId, std::unique_ptr<Channel>> channels_;
+  std::map<ChannelId, bool> closing_channels_;  // channel.close is out
+  Clock::time_point handshake_until_{};
+  Clock::time_point last_received_{};
+  Clock::time_point last_sent_{};
+  std::size_t unsent_ = 0;  // taken by the connection and not yet written
+  std::shared_ptr<ServerSession*> alive_;
+};
+
+}  // namespace pannier::amqp

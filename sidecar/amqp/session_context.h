@@ -1,0 +1,96 @@
+// SessionContext and SessionLink: what the AMQP sessions of an agent share, and what a channel may
+// ask of its session.
+//
+// Both outlive the channels. Loop thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "sidecar/amqp/reply.h"
+#include "sidecar/amqp/wire.h"
+#include "sidecar/net/session.h"
+#include "sidecar/queue/access.h"
+#include "sidecar/queue/registry.h"
+
+namespace pannier::amqp {
+
+struct AmqpLimits {
+  std::uint32_t frame_max = 131'072;
+  std::uint32_t frame_max_unauthenticated = 16'384;
+  std::uint16_t channel_max = 2'047;
+  std::uint16_t heartbeat_seconds = 60;
+  std::uint64_t message_bytes_max = 16u << 20;
+  // Larger bodies are journaled in parts of this size; not smaller than a frame.
+  std::uint64_t part_bytes = 256u << 10;
+  std::size_t unacked_per_channel = 65'535;
+  std::uint64_t unacked_bytes_per_channel = 256u << 20;
+  std::size_t consumers_per_channel = 4'096;
+  std::size_t unsent_bytes = 1u << 20;  // deliveries stop beyond
+  std::size_t answers_waiting = 4'096;  // for a sync, per channel
+  std::chrono::seconds handshake{10};
+};
+
+class ServerSession;
+
+// Owned by Agent.
+class SessionContext {
+ public:
+  SessionContext(queue::Registry& with_registry, queue::Access& with_access,
+                 const Clock& with_clock, const AmqpLimits& with_limits)
+      : registry(with_registry), access(with_access), clock(with_clock), limits(with_limits) {}
+  SessionContext(const SessionContext&) = delete;
+  SessionContext& operator=(const SessionContext&) = delete;
+
+  queue::Registry& registry;
+  queue::Access& access;
+  const Clock& clock;
+  AmqpLimits limits;
+  std::string product_version = "0";
+  std::string vhost = "/";
+  std::string vhost_alias;  // the namespace's name
+
+  // A commit is synced: sessions that wait for one are told.
+  void on_synced(queue::Commit synced);
+  // The spool has room again: publishes that were held up go on.
+  void on_room();
+  // Publishers are told by connection.blocked, with the reason, and unblocked by nothing.
+  void set_blocked(std::optional<std::string> reason);
+  const std::optional<std::string>& blocked() const { return blocked_; }
+  // connection.close with CONNECTION_FORCED for everybody.
+  void close_all(std::string_view reason);
+
+  const std::set<ServerSession*>& sessions() const { return sessions_; }
+  queue::OwnerId add(ServerSession& session);
+  void remove(ServerSession& session);
+  void await_sync(ServerSession& session) { awaiting_sync_.insert(&session); }
+  void await_room(ServerSession& session) { awaiting_room_.insert(&session); }
+
+ private:
+  std::set<ServerSession*> sessions_;
+  std::set<ServerSession*> awaiting_sync_;
+  std::set<ServerSession*> awaiting_room_;
+  std::optional<std::string> blocked_;
+  queue::OwnerId last_owner_ = 0;
+};
+
+class SessionLink {
+ public:
+  virtual ~SessionLink() = default;
+  virtual net::Output& session_output() = 0;
+  virtual void session_rings() = 0;
+  virtual void await_sync() = 0;
+  virtual const queue::Principal& principal() const = 0;
+  virtual queue::OwnerId owner() const = 0;
+  virtual std::uint32_t frame_max() const = 0;
+  virtual bool wants_cancel_notify() const = 0;
+  virtual bool is_overfull() const = 0;  // too much unsent output
+  virtual void close_channel(ChannelId channel, const Reply& reply, MethodId cause) = 0;
+  virtual bool is_link() const = 0;  // another agent's
+};
+
+}  // namespace pannier::amqp

@@ -1,0 +1,59 @@
+// Session: a protocol as a state machine over bytes and time, without sockets (decision 0001).
+//
+// Owned by its connection, which feeds it what it reads, sends what it puts out, and wakes it when
+// its deadline has come. A session rings its bell when, outside of a call of its connection's,
+// output appears, it wants bytes again, its deadline moves or it wants to end. Loop thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "sidecar/net/output.h"
+
+namespace pannier::net {
+
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // Bytes as they arrive; whatever is not whole yet, the session keeps. An error ends the
+  // connection at once, after what is in the output; most sessions say what was wrong in their
+  // protocol first.
+  virtual Result<void> on_bytes(ByteView input) = 0;
+  virtual void on_time(Clock::time_point now) = 0;
+  virtual std::optional<Clock::time_point> deadline() const = 0;
+  // So many bytes of what was taken from output() are not written yet.
+  virtual void on_sent(std::size_t unsent) = 0;
+  // The connection is gone; nothing can be sent any more.
+  virtual void on_closed() = 0;
+
+  Output& output() { return output_; }
+  // True: close the connection once the output is sent.
+  bool wants_close() const { return wants_close_; }
+  // False: read no more until it is true again (back-pressure).
+  virtual bool wants_bytes() const { return true; }
+  void set_bell(std::function<void()> bell) { bell_ = std::move(bell); }
+
+ protected:
+  void ring() {
+    if (bell_) bell_();
+  }
+  bool wants_close_ = false;
+
+ private:
+  Output output_;
+  std::function<void()> bell_;
+};
+
+// What a connection knows of the other side before a protocol has spoken.
+struct PeerInfo {
+  std::string address;  // for logs
+  bool is_tls = false;
+  bool is_loopback = false;
+  std::string certificate_uri;  // SPIFFE URI of a verified client certificate; empty: none
+};
+
+}  // namespace pannier::net
