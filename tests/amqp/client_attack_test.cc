@@ -262,6 +262,21 @@ TEST_F(AmqpClientAgainst, AServerThatAsksWithoutEndWithinABodyEndsTheSession) {
   ended_with(Errc::limit_reached, "while a body is on its way");
 }
 
+TEST_F(AmqpClientAgainst, WhatCameDuringAPauseIsLookedAtWhenARoomEndsThePause) {
+  ClientOptions options = guest();
+  options.limits.unsent_bytes = 1'000;
+  restart(options);
+  opens();
+  user->when_room = [&] { client->resume(); };
+  client->pause();
+  says(0, ConnectionBlocked{"full"});
+  ASSERT_TRUE(client->publish(1, {"", "q"}, ByteView(), Slice::copy_of(std::string(2'000, 'x'))));
+  EXPECT_TRUE(user->log.empty());
+  client->output().clear();
+  client->on_sent(0);
+  EXPECT_THAT(user->log, ElementsAre("blocked full"));
+}
+
 TEST_F(AmqpClientAgainst, NothingIsCalledAfterTheEnd) {
   opens();
   user->when_message = [&](ChannelId, const TestUser::Message&) { client->on_closed(); };
