@@ -13,13 +13,20 @@ namespace pannier::amqp {
 // The id in front of a method frame's payload.
 Result<MethodId> method_id(ByteView payload);
 
+// Into a method that is used again and again, and so keeps the memory of its strings.
 template <typename Method>
-Result<Method> decode(ByteView payload) {
-  Method method;
+Result<void> decode_into(Method& method, ByteView payload) {
   FieldReader reader(payload.size() < 4 ? ByteView() : payload.subspan(4));
   Method::fields(method, reader);
   if (reader.error()) return *reader.error();
   if (!reader.ok()) return Error{Errc::bad_syntax, "a method is cut short"};
+  return {};
+}
+
+template <typename Method>
+Result<Method> decode(ByteView payload) {
+  Method method;
+  if (auto done = decode_into(method, payload); !done) return done.error();
   return method;
 }
 
@@ -46,6 +53,25 @@ void put_method(net::Output& output, ChannelId channel, const Method& method) {
     FieldWriter fields(out);
     Method::fields(method, fields);
   });
+}
+
+// As put_method, but too_large and nothing put when a name has no room in a short string or the
+// whole has none in a frame.
+template <typename Method>
+Result<void> put_method_within(net::Output& output, ChannelId channel, const Method& method,
+                               std::uint32_t frame_max) {
+  bool fits = true;
+  Method::fields(method, [&fits](const auto& field) {
+    if constexpr (std::is_convertible_v<decltype(field), std::string_view>)
+      fits = fits && std::string_view(field).size() <= 255;
+  });
+  if (!fits) return Error{Errc::too_large, "a name is longer than 255 bytes"};
+  const std::size_t before = output.owned().size();
+  put_method(output, channel, method);
+  if (output.owned().size() - before <= frame_max) return {};
+  output.owned().resize(before);
+  return Error{Errc::too_large,
+               "a method does not fit into a frame of " + std::to_string(frame_max) + " bytes"};
 }
 
 // The properties are as on the wire, flags first.

@@ -78,4 +78,31 @@ Reply reply_to(const Error& error) {
       is_soft || code == ReplyCode::resource_error ? Scope::channel : Scope::connection);
 }
 
+Error error_of_reply(std::uint16_t code, std::string_view text) {
+  const auto error_code = [code] {
+    switch (static_cast<ReplyCode>(code)) {
+      case ReplyCode::success:
+      case ReplyCode::connection_forced: return Errc::closed;
+      case ReplyCode::content_too_large: return Errc::too_large;
+      case ReplyCode::no_route:
+      case ReplyCode::not_found: return Errc::not_found;
+      case ReplyCode::access_refused: return Errc::access_denied;
+      case ReplyCode::resource_locked: return Errc::locked;
+      case ReplyCode::precondition_failed: return Errc::precondition;
+      case ReplyCode::frame_error: return Errc::bad_frame;
+      case ReplyCode::syntax_error: return Errc::bad_syntax;
+      case ReplyCode::invalid_path:
+      case ReplyCode::command_invalid: return Errc::bad_argument;
+      case ReplyCode::not_implemented: return Errc::not_supported;
+      case ReplyCode::resource_error:
+      case ReplyCode::not_allowed: return Errc::limit_reached;
+      case ReplyCode::channel_error:
+      case ReplyCode::unexpected_frame:
+      case ReplyCode::internal_error: return Errc::unexpected;
+    }
+    return Errc::unexpected;  // a code of its own
+  }();
+  return {error_code, "the server says: " + std::to_string(code) + " " + std::string(text)};
+}
+
 }  // namespace pannier::amqp

@@ -43,6 +43,8 @@ struct Reply {
 };
 
 Reply reply_to(const Error& error);
+// The other way round: what a peer's close says, with its text as the detail.
+Error error_of_reply(std::uint16_t code, std::string_view text);
 Reply make_reply(ReplyCode code, std::string_view detail, Scope scope);
 
 }  // namespace pannier::amqp

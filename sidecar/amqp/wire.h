@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/bytes.h"
 #include "common/result.h"
@@ -67,7 +68,7 @@ class FieldWriter {
   void operator()(const std::uint16_t& value) { flush_bits(), out_.be(value); }
   void operator()(const std::uint32_t& value) { flush_bits(), out_.be(value); }
   void operator()(const std::uint64_t& value) { flush_bits(), out_.be(value); }
-  void operator()(const std::string& text) {
+  void operator()(std::string_view text) {
     flush_bits();
     const auto size = static_cast<std::uint8_t>(std::min<std::size_t>(text.size(), 255));
     out_.u8(size);

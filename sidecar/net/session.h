@@ -31,6 +31,7 @@ class Session {
   virtual void on_closed() = 0;
 
   Output& output() { return output_; }
+  const Output& output() const { return output_; }
   // True: close the connection once the output is sent.
   bool wants_close() const { return wants_close_; }
   // False: read no more until it is true again (back-pressure).
