@@ -30,8 +30,8 @@ class Table {
   const Value* find(std::string_view key) const;
   void set(std::string key, Value value);
   void erase(std::string_view key);
-  bool empty() const { return fields_.empty(); }
-  std::size_t size() const { return fields_.size(); }
+  bool empty() const;
+  std::size_t size() const;
   const std::vector<Field>& fields() const { return fields_; }
 
   // With the long that counts the bytes in front, as it stands on the wire.
@@ -107,6 +107,8 @@ struct Field {
   Value value;
 };
 
+inline bool Table::empty() const { return fields_.empty(); }
+inline std::size_t Table::size() const { return fields_.size(); }
 inline bool Array::operator==(const Array& other) const { return values == other.values; }
 
 }  // namespace pannier::queue
