@@ -1,0 +1,51 @@
+// Listener: accepts connections on some addresses and gives each a session, up to a limit.
+//
+// Owned by Agent; loop thread. Its connections live on when it is destroyed, unless close_all() is
+// called before. Beyond the limit whoever comes is closed at once, and counted.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sidecar/net/connection_options.h"
+#include "sidecar/net/loop.h"
+
+namespace pannier::net {
+
+struct ListenerOptions {
+  std::vector<std::string> addresses;  // IPv4 or IPv6
+  std::uint16_t port = 0;              // 0: any free one, the same on all addresses
+  std::size_t connections_max = 4'096;
+  std::function<std::unique_ptr<Session>(const PeerInfo& peer)> make_session;
+  // Asked anew for each connection, so that certificates change under it; none: plain.
+  std::function<std::shared_ptr<const TlsContext>()> tls;
+  ConnectionLimits limits;
+  std::function<void(std::size_t connections)> on_count;  // for a gauge
+  std::function<void()> on_refused;
+};
+
+class Listener {
+ public:
+  // Errors: bad_config, with the address and what to do.
+  static Result<std::unique_ptr<Listener>> open(Loop& loop, ListenerOptions options);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  std::uint16_t port() const;
+  std::size_t connections() const;
+  // Accepts no more.
+  void stop();
+  // Every connection, at once.
+  void close_all();
+
+ private:
+  struct Impl;
+  explicit Listener(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace pannier::net

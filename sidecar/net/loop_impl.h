@@ -1,0 +1,44 @@
+// Loop::Impl: the loop as net's own files see it. Private to the room; loop thread.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <vector>
+
+#include "common/bytes.h"
+#include "sidecar/net/loop.h"
+
+namespace pannier::net {
+
+namespace asio = boost::asio;
+
+// Something to be done once at the end of the turn, however often it was asked for.
+class AtTurnEnd {
+ public:
+  virtual ~AtTurnEnd() = default;
+  virtual void at_turn_end() = 0;
+};
+
+struct Loop::Impl {
+  static constexpr std::size_t kScratchBytes = 256u << 10;
+  static constexpr int kHandlersPerTurn = 256;
+
+  Impl() : work(io.get_executor()), wake_timer(io), scratch(kScratchBytes) {}
+
+  void at_turn_end(std::weak_ptr<AtTurnEnd> who) { waiting.push_back(std::move(who)); }
+  void end_turn();
+  void wake_at(std::chrono::steady_clock::time_point when);
+
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work;
+  asio::steady_timer wake_timer;
+  std::chrono::steady_clock::time_point wakes_at = std::chrono::steady_clock::time_point::max();
+  std::function<void()> end_of_turn;
+  std::vector<std::weak_ptr<AtTurnEnd>> waiting;
+  std::atomic<std::uint64_t> turns{0};
+  Bytes scratch;  // what is being read from a socket, for the length of one call
+};
+
+}  // namespace pannier::net
