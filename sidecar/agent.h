@@ -1,0 +1,41 @@
+// Agent: all rooms of pannier-agent, built bottom-up and taken down top-down.
+//
+// Made by main on the thread that then runs the loop; everything but the constructor's blocking
+// start happens on that thread. What survives it is in its folders: the spool, and what it was last
+// told (policy, members).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/agent_config.h"
+#include "sidecar/net/loop.h"
+
+namespace pannier {
+
+struct AgentOptions {
+  AgentConfig config;
+  // For a developer's machine: guest/guest on loopback may everything, clients may declare.
+  bool is_dev = false;
+  std::string version;
+};
+
+class Agent {
+ public:
+  // Recovers the spool and listens. Blocks. Errors say what to do.
+  static Result<std::unique_ptr<Agent>> start(net::Loop& loop, AgentOptions options);
+  ~Agent();
+
+  // SIGTERM: no more connections and publishes; what was taken is synced; then the loop stops.
+  void terminate();
+  // SIGHUP: reads its files again.
+  void reload();
+
+  class Impl;
+
+ private:
+  explicit Agent(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pannier
