@@ -78,8 +78,8 @@ void Channel::on_room() {
   const auto alive = alive_;
   if (!streams_.empty()) stream_next();
   if (*alive == nullptr || ended_) return;
-  pump_consumers();
   on_synced(context_.registry.spool().synced_commit());
+  pump_consumers();
 }
 
 void Channel::close(bool counts_deliveries) {

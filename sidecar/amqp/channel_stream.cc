@@ -115,8 +115,10 @@ void Channel::end_stream() {
     stream_next();
     return;
   }
-  pump_consumers();
+  // A basic.get that waited comes before further deliveries, or it might wait for ever.
+  const auto alive = alive_;
   if (!waiting_.empty()) session_.go_on();
+  if (*alive != nullptr && !ended_) pump_consumers();
 }
 
 }  // namespace pannier::amqp

@@ -211,6 +211,11 @@ class Script {
         at_ + 11 <= got_.size() ? method_id(ByteView(got_).subspan(at_ + 7)) : MethodId{};
     EXPECT_EQ(at_, got_.size()) << "method " << id->class_id << "." << id->method_id << " came";
   }
+  // Whatever came until now.
+  void forgets() {
+    drain();
+    at_ = got_.size();
+  }
   bool has_more() {
     drain();
     return at_ < got_.size();

@@ -226,5 +226,23 @@ TEST_F(AmqpPublish, LosesAndForgetsNoFrameWhileTheSpoolIsBusy) {
   EXPECT_NE(agent.find("after"), nullptr);
 }
 
+TEST_F(AmqpPublish, NacksWhatAFullSpoolRefusesAndReadsOn) {
+  declares("orders");
+  confirms();
+  disk.set_capacity(4u << 20);
+  for (int i = 0; i < 200; ++i) {
+    peer.publishes(1, "", "orders", letters(90'000));
+    agent.turn();
+  }
+  ASSERT_LT(agent.find("orders")->status().ready, 200u);
+  peer.forgets();
+  peer.publishes(1, "", "orders", letters(90'000));
+  agent.turn();
+  peer.gets<BasicNack>(1);
+  EXPECT_TRUE(peer.session().wants_bytes());
+  peer.opens_channel(2).publishes(2, "", "orders", letters(90'000));
+  EXPECT_EQ(peer.gets<ChannelClose>(2).reply_code, 506);
+}
+
 }  // namespace
 }  // namespace pannier::amqp

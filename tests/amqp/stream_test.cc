@@ -144,6 +144,17 @@ TEST_F(AmqpStream, HoldsNoEndlessAnswersBehindAMessageThatNobodyReads) {
   EXPECT_LT(sent, 50'000u);
 }
 
+TEST_F(AmqpStream, AnswersAGetBetweenTheLargeMessagesOfAConsumer) {
+  for (int i = 0; i < 2; ++i) publishes_large("orders", body);
+  declares("other");
+  starts_streaming();
+  peer.sends(1, BasicGet{0, "other", false});
+  turns(150);
+  gets_delivery(body);
+  peer.gets<BasicGetEmpty>(1);
+  for (int i = 0; i < 2; ++i) gets_delivery(body);
+}
+
 TEST_F(AmqpStream, EndsInTheMiddleOfEverything) {
   starts_streaming();
   peer.sends(1, BasicPublish{0, "", "orders", false, false});
