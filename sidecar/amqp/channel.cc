@@ -16,30 +16,28 @@ net::Output& Channel::output() {
 
 template <typename Method>
 void Channel::answer(const Method& method) {
-  if (waiting_.empty()) {
-    put_method(output(), id_, method);
-    return;
-  }
   // Behind the answers that wait: a client may match them by their order.
-  waiting_.push_back(
-      {waiting_.back().commit, [this, method] { put_method(output(), id_, method); }});
+  answer_after(0, [this, method] { put_method(output(), id_, method); });
 }
 
 void Channel::answer_after(queue::Commit commit, std::function<void()> answer) {
-  if (waiting_.empty() && commit <= context_.registry.spool().synced_commit()) {
+  if (!answers_wait() && commit <= context_.registry.spool().synced_commit()) {
     answer();
     return;
   }
   if (!waiting_.empty()) commit = std::max(commit, waiting_.back().commit);
-  waiting_.push_back({commit, std::move(answer)});
+  waiting_.push_back({commit, std::move(answer), false});
   session_.await_sync();
 }
 
 Result<void> Channel::on_method(MethodId method, ByteView payload) {
   if (publishing_)
-    return Error{Errc::unexpected, "a method frame where the content of basic.publish is expected"};
+    return Error{Errc::unexpected, publishing_->has_header
+                                       ? "expected content body, got non content body frame instead"
+                                       : "expected content header for class 60, got non content "
+                                         "header frame instead"};
   if (waiting_.size() >= context_.limits.answers_waiting)
-    return Error{Errc::limit_reached, "too many requests wait for an answer"};
+    return Error{Errc::spool_busy, "too many requests wait for an answer"};
   switch (method.class_id) {
     case ExchangeDeclare::kId.class_id: return on_exchange_method(method, payload);
     case QueueDeclare::kId.class_id: return on_queue_method(method, payload);
@@ -67,7 +65,8 @@ Result<void> Channel::on_method(MethodId method, ByteView payload) {
 }
 
 void Channel::on_synced(queue::Commit synced) {
-  while (!waiting_.empty() && waiting_.front().commit <= synced) {
+  while (!getting_ && !waiting_.empty() && waiting_.front().commit <= synced) {
+    if (waiting_.front().is_get && !may_get()) break;
     const Waiting ready = std::move(waiting_.front());
     waiting_.pop_front();
     ready.answer();
@@ -76,14 +75,26 @@ void Channel::on_synced(queue::Commit synced) {
 }
 
 void Channel::on_room() {
+  const auto alive = alive_;
   if (!streams_.empty()) stream_next();
+  if (*alive == nullptr || ended_) return;
+  on_synced(context_.registry.spool().synced_commit());
   pump_consumers();
 }
 
 void Channel::close(bool counts_deliveries) {
+  wind_down(counts_deliveries);
+  drop_streams(0);
+}
+
+void Channel::wind_down(bool counts_deliveries) {
+  ended_ = true;
   for (auto& [tag, consumer] : consumers_) consumer->queue()->remove_consumer(*consumer);
   for (Unacked& unacked : unacked_)
-    if (unacked.queue) unacked.queue->give_back(unacked.receipt, {counts_deliveries});
+    if (unacked.queue)
+      apply(unacked, [counts_deliveries](queue::Queue& queue, const queue::Receipt& receipt) {
+        queue.give_back(receipt, {counts_deliveries});
+      });
   unacked_.clear();
   unacked_count_ = 0;
   unacked_bytes_ = 0;
@@ -92,7 +103,8 @@ void Channel::close(bool counts_deliveries) {
   publishing_.reset();
   pending_confirms_.clear();
   waiting_.clear();
-  for (Stream& stream : std::exchange(streams_, {})) stream.done();
+  drop_streams(1);
+  if (!streams_.empty()) streams_.front().after.clear();
   const auto consumers = std::exchange(consumers_, {});
   for (const auto& [tag, consumer] : consumers) context_.registry.consumer_left(consumer->queue());
 }
@@ -101,8 +113,8 @@ template void Channel::answer(const ExchangeDeclareOk&);
 template void Channel::answer(const ExchangeDeleteOk&);
 template void Channel::answer(const QueueDeclareOk&);
 template void Channel::answer(const BasicQosOk&);
+template void Channel::answer(const BasicCancel&);
 template void Channel::answer(const BasicCancelOk&);
 template void Channel::answer(const BasicRecoverOk&);
-template void Channel::answer(const BasicGetEmpty&);
 
 }  // namespace pannier::amqp

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,8 +42,14 @@ class Channel {
   bool awaits_sync() const { return !waiting_.empty() || !pending_confirms_.empty(); }
   // The unsent output has shrunk: consumers may be given more.
   void on_room();
-  // Everything unacknowledged goes back, consumers leave their queues.
+  // Everything unacknowledged goes back, consumers leave their queues, frames mean nothing any
+  // more. A content that has begun is still sent whole, for clients take nothing else in its midst:
+  // then is_streaming(), and the session is told when it has ended.
+  void wind_down(bool counts_deliveries);
+  // The same, but nothing more is sent.
   void close(bool counts_deliveries);
+  bool is_streaming() const { return !streams_.empty(); }
+  std::size_t held_bytes() const;  // behind contents that are on their way
 
   ChannelId id() const { return id_; }
   std::size_t unacked() const { return unacked_count_; }
@@ -72,16 +79,21 @@ class Channel {
     DeliveryTag tag = 0;
     queue::QueuePtr queue;  // null once settled
     queue::Receipt receipt;
-    ChannelConsumer* consumer = nullptr;  // null for basic.get, or when it was cancelled
+    std::shared_ptr<std::uint32_t> credit;  // of its consumer; null for basic.get
     std::uint32_t bytes = 0;
   };
-  struct Waiting {  // an answer that waits for a commit
+  struct Waiting {  // an answer that waits for a commit, or behind one that does
     queue::Commit commit = 0;
     std::function<void()> answer;
+    bool is_get = false;  // waits for room in the output, too
   };
   struct Stream {  // a large message on its way out, part by part
     queue::MessagePtr message;
-    std::function<void()> done;
+    queue::QueuePtr queue;  // null when it is sent back to its publisher
+    queue::Receipt receipt;
+    DeliveryTag tag = 0;  // 0: nobody acks it
+    std::function<void(bool whole)> done;
+    std::function<void()> settle;  // what was decided about it before it was whole
     std::uint32_t next = 0;
     bool reading = false;
     net::Output after;  // frames of this channel that come behind it
@@ -123,27 +135,42 @@ class Channel {
   Result<void> ack(DeliveryTag tag, bool multiple);
   Result<void> nack(DeliveryTag tag, bool multiple, bool requeue);
   Result<void> recover(bool requeue, bool answer);
-  template <typename Settle>
-  Result<void> settle(DeliveryTag tag, bool multiple, Settle&& how);
+  using Settle = std::function<void(queue::Queue&, const queue::Receipt&)>;
+  Result<void> settle(DeliveryTag tag, bool multiple, const Settle& how);
+  // At once, or when all of it has been sent: until then its body must stay.
+  void apply(Unacked& unacked, const Settle& how);
+  void start_get(const queue::QueuePtr& queue, bool no_ack);
+  void on_got(const queue::QueuePtr& queue, bool no_ack, std::optional<queue::Delivery> delivery);
+  void begin(const std::string& tag, std::uint64_t serial);
   void deliver(ChannelConsumer& consumer, queue::Queue& queue, queue::Delivery delivery);
   void send_get_ok(const queue::QueuePtr& queue, bool no_ack, const queue::Delivery& delivery);
   DeliveryTag remember(queue::QueuePtr queue, const queue::Delivery& delivery,
-                       ChannelConsumer* consumer);
+                       std::shared_ptr<std::uint32_t> credit);
+
+  // channel_stream.cc
   // Header and body; a large body is read part by part, and what else the channel has to say comes
-  // after it. `done` follows the last byte, or the end of the channel.
-  void put_content(const queue::MessagePtr& message, std::function<void()> done);
-  void put_delivery(const queue::QueuePtr& queue, bool no_ack, const queue::Delivery& delivery);
+  // after it.
+  void put_content(Stream content);
+  void put_delivery(const queue::QueuePtr& queue, DeliveryTag tag, const queue::Delivery& delivery);
   void stream_next();
   void on_part(Result<Slice> part);
   void end_stream();
+  static void finish(Stream stream, bool whole);
+  void drop_streams(std::size_t all_but);
+  void show_streaming();
+
   void queue_gone(ChannelConsumer& consumer);
+  bool is_at_limit() const;
   bool may_deliver() const;
+  bool may_get() const { return streams_.empty() && !session_.is_overfull(); }
   void pump_consumers();
+  static void pump(std::vector<queue::QueuePtr> queues);
 
   template <typename Method>
   void answer(const Method& method);
   // After the commit is synced, in the order in which they were asked for.
   void answer_after(queue::Commit commit, std::function<void()> answer);
+  bool answers_wait() const { return getting_ || !waiting_.empty(); }
   net::Output& output();
 
   ChannelId id_;
@@ -154,6 +181,8 @@ class Channel {
   DeliveryTag next_publish_ = 1;
   std::deque<Confirm> pending_confirms_;
   std::deque<Waiting> waiting_;
+  bool getting_ = false;  // a basic.get is on its way; later answers wait for it
+  bool ended_ = false;
   std::map<std::string, std::unique_ptr<ChannelConsumer>> consumers_;
   std::uint64_t next_consumer_ = 1;
   DeliveryTag next_delivery_ = 1;

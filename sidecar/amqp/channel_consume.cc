@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "common/random.h"
 #include "sidecar/amqp/channel_consumer.h"
@@ -74,17 +75,26 @@ Result<void> Channel::consume(const BasicConsume& method) {
     return Error{Errc::limit_reached, "too many consumers on one channel"};
   if (queue->has_exclusive_consumer() || (method.exclusive && queue->consumers() > 0))
     return Error{Errc::access_denied, "queue '" + *name + "' in vhost '/' in exclusive use"};
-  auto consumer = std::make_unique<ChannelConsumer>(*this, tag, queue, prefetch_);
+  const std::uint64_t serial = next_consumer_++;
+  auto consumer = std::make_unique<ChannelConsumer>(*this, tag, queue, prefetch_, serial);
   consumer->no_ack = method.no_ack;
   consumer->exclusive = method.exclusive;
   consumer->is_link = session_.is_link();
-  ChannelConsumer* added = consumers_.emplace(tag, std::move(consumer)).first->second.get();
-  const auto begin = [this, tag, added, queue, no_wait = method.no_wait] {
+  // On its queue from now on, for whoever asks next; but it is given nothing before its answer.
+  queue->add_consumer(*consumers_.emplace(tag, std::move(consumer)).first->second);
+  answer_after(0, [this, tag, serial, no_wait = method.no_wait] {
     if (!no_wait) put_method(output(), id_, BasicConsumeOk{tag});
-    queue->add_consumer(*added);
-  };
-  answer_after(0, begin);
+    begin(tag, serial);
+  });
   return {};
+}
+
+void Channel::begin(const std::string& tag, std::uint64_t serial) {
+  const auto found = consumers_.find(tag);
+  if (found == consumers_.end() || found->second->serial != serial) return;  // cancelled meanwhile
+  found->second->has_begun = true;
+  const queue::QueuePtr queue = found->second->queue();
+  queue->pump();
 }
 
 Result<void> Channel::cancel(const BasicCancel& method) {
@@ -93,8 +103,6 @@ Result<void> Channel::cancel(const BasicCancel& method) {
     const std::unique_ptr<ChannelConsumer> consumer = std::move(found->second);
     consumers_.erase(found);
     consumer->queue()->remove_consumer(*consumer);
-    for (Unacked& unacked : unacked_)
-      if (unacked.consumer == consumer.get()) unacked.consumer = nullptr;
     if (!method.no_wait) answer(BasicCancelOk{method.consumer_tag});
     context_.registry.consumer_left(consumer->queue());
     return {};
@@ -104,11 +112,10 @@ Result<void> Channel::cancel(const BasicCancel& method) {
 }
 
 void Channel::queue_gone(ChannelConsumer& consumer) {
-  for (Unacked& unacked : unacked_)
-    if (unacked.consumer == &consumer) unacked.consumer = nullptr;
-  if (session_.wants_cancel_notify()) put_method(output(), id_, BasicCancel{consumer.tag(), true});
+  const std::string tag = consumer.tag();
+  consumers_.erase(tag);
+  if (session_.wants_cancel_notify()) answer(BasicCancel{tag, true});
   session_.session_rings();
-  consumers_.erase(std::string(consumer.tag()));
 }
 
 Result<void> Channel::get(const BasicGet& method) {
@@ -117,21 +124,43 @@ Result<void> Channel::get(const BasicGet& method) {
   auto found = context_.registry.find_queue(*name, session_.owner());
   if (!found) return found.error();
   if (auto may = context_.access.may(session_.principal(), Verb::consume, *name); !may) return may;
-  const queue::QueuePtr queue = *found;
-  queue->get(method.no_ack, [alive = alive_, queue,
-                             no_ack = method.no_ack](std::optional<queue::Delivery> delivery) {
-    Channel* channel = *alive;
-    if (channel == nullptr) {
-      if (delivery && !delivery->settled) queue->give_back(delivery->receipt, {});
-      return;
-    }
-    if (delivery)
-      channel->send_get_ok(queue, no_ack, *delivery);
-    else
-      channel->answer(BasicGetEmpty{});
-    channel->session_.session_rings();
-  });
+  if (!method.no_ack && unacked_count_ >= context_.limits.unacked_per_channel)
+    return Error{Errc::precondition, "too many unacknowledged messages on this channel: " +
+                                         std::to_string(unacked_count_)};
+  if (!answers_wait() && may_get()) {
+    start_get(*found, method.no_ack);
+    return {};
+  }
+  const queue::Commit commit = waiting_.empty() ? 0 : waiting_.back().commit;
+  waiting_.push_back(
+      {commit, [this, queue = *found, no_ack = method.no_ack] { start_get(queue, no_ack); }, true});
   return {};
+}
+
+void Channel::start_get(const queue::QueuePtr& queue, bool no_ack) {
+  getting_ = true;
+  queue->get(no_ack, [alive = alive_, queue, no_ack](std::optional<queue::Delivery> delivery) {
+    Channel* channel = *alive;
+    if (channel != nullptr && !channel->ended_)
+      channel->on_got(queue, no_ack, std::move(delivery));
+    else if (delivery && !delivery->settled)
+      queue->give_back(delivery->receipt, {false});
+  });
+}
+
+void Channel::on_got(const queue::QueuePtr& queue, bool no_ack,
+                     std::optional<queue::Delivery> delivery) {
+  getting_ = false;
+  if (delivery)
+    send_get_ok(queue, no_ack, *delivery);
+  else
+    put_method(output(), id_, BasicGetEmpty{});
+  session_.session_rings();
+  if (waiting_.empty()) return;
+  // Not from within the queue's delivery loop.
+  context_.registry.context().loop.post([alive = alive_] {
+    if (*alive != nullptr) (*alive)->session_.go_on();
+  });
 }
 
 void Channel::send_get_ok(const queue::QueuePtr& queue, bool no_ack,
@@ -142,37 +171,18 @@ void Channel::send_get_ok(const queue::QueuePtr& queue, bool no_ack,
              BasicGetOk{tag, delivery.redelivered, std::string(message.exchange()),
                         std::string(message.routing_key()),
                         static_cast<std::uint32_t>(queue->status().ready)});
-  put_delivery(queue, no_ack, delivery);
+  put_delivery(queue, no_ack ? 0 : tag, delivery);
 }
 
-void Channel::put_delivery(const queue::QueuePtr& queue, bool no_ack,
-                           const queue::Delivery& delivery) {
-  const bool settles = no_ack && !delivery.settled;
-  put_content(delivery.message, [queue, settles, receipt = delivery.receipt] {
-    if (settles) static_cast<void>(queue->ack(receipt));
-  });
-}
-
-void Channel::put_content(const queue::MessagePtr& message, std::function<void()> done) {
-  put_content_header(output(), id_, message->body_size, message->properties());
-  if (message->parts == 0) {
-    put_body(output(), id_, message->body, session_.frame_max());
-    done();
-    return;
-  }
-  Stream stream;
-  stream.message = message;
-  stream.done = std::move(done);
-  streams_.push_back(std::move(stream));
-  stream_next();
+bool Channel::is_at_limit() const {
+  const AmqpLimits& limits = context_.limits;
+  return (global_prefetch_ != 0 && unacked_count_ >= global_prefetch_) ||
+         unacked_count_ >= limits.unacked_per_channel ||
+         unacked_bytes_ >= limits.unacked_bytes_per_channel;
 }
 
 bool Channel::may_deliver() const {
-  const AmqpLimits& limits = context_.limits;
-  return !flow_stopped_ && streams_.empty() && !session_.is_overfull() &&
-         (global_prefetch_ == 0 || unacked_count_ < global_prefetch_) &&
-         unacked_count_ < limits.unacked_per_channel &&
-         unacked_bytes_ < limits.unacked_bytes_per_channel;
+  return !flow_stopped_ && streams_.empty() && !is_at_limit() && !session_.is_overfull();
 }
 
 void Channel::deliver(ChannelConsumer& consumer, queue::Queue& queue, queue::Delivery delivery) {
@@ -180,101 +190,71 @@ void Channel::deliver(ChannelConsumer& consumer, queue::Queue& queue, queue::Del
   if (consumer.no_ack) {
     ++next_delivery_;
   } else {
-    tag = remember(queue.shared_from_this(), delivery, &consumer);
-    ++consumer.unacked;
+    tag = remember(queue.shared_from_this(), delivery, consumer.unacked);
+    ++*consumer.unacked;
   }
   const queue::Message& message = *delivery.message;
   put_method(output(), id_,
              BasicDeliver{consumer.tag(), tag, delivery.redelivered,
                           std::string(message.exchange()), std::string(message.routing_key())});
-  put_delivery(queue.shared_from_this(), consumer.no_ack, delivery);
+  put_delivery(queue.shared_from_this(), consumer.no_ack ? 0 : tag, delivery);
   session_.session_rings();
 }
 
 DeliveryTag Channel::remember(queue::QueuePtr queue, const queue::Delivery& delivery,
-                              ChannelConsumer* consumer) {
+                              std::shared_ptr<std::uint32_t> credit) {
   const auto bytes = static_cast<std::uint32_t>(delivery.message->bytes());
-  unacked_.push_back({next_delivery_, std::move(queue), delivery.receipt, consumer, bytes});
+  unacked_.push_back(
+      {next_delivery_, std::move(queue), delivery.receipt, std::move(credit), bytes});
   ++unacked_count_;
   unacked_bytes_ += bytes;
   return next_delivery_++;
 }
 
-// Reads the next part once the last ones have left; then what was held back follows.
-void Channel::stream_next() {
-  Stream& stream = streams_.front();
-  if (stream.reading || session_.is_overfull()) return;
-  if (stream.next == stream.message->parts) {
-    end_stream();
-    return;
-  }
-  stream.reading = true;
-  context_.registry.spool().read_part(stream.message->body_id, stream.next,
-                                      [alive = alive_](Result<Slice> part) {
-                                        if (Channel* channel = *alive; channel != nullptr)
-                                          channel->on_part(std::move(part));
-                                      });
-}
-
-void Channel::on_part(Result<Slice> part) {
-  if (!part) {  // the frames that were promised cannot be sent
-    session_.close_channel(id_, reply_to(part.error()), BasicDeliver::kId);
-    return;
-  }
-  Stream& stream = streams_.front();
-  put_body(session_.session_output(), id_, *part, session_.frame_max());
-  ++stream.next;
-  stream.reading = false;
-  session_.session_rings();
-  stream_next();
-}
-
-void Channel::end_stream() {
-  Stream ended = std::move(streams_.front());
-  streams_.pop_front();
-  session_.session_output().put(std::move(ended.after));
-  ended.done();
-  session_.session_rings();
-  if (!streams_.empty())
-    stream_next();
-  else
-    pump_consumers();
-}
-
 // Applies `how` to one tag, or to all up to it; 0 with multiple is all.
-template <typename Settle>
-Result<void> Channel::settle(DeliveryTag tag, bool multiple, Settle&& how) {
+Result<void> Channel::settle(DeliveryTag tag, bool multiple, const Settle& how) {
+  const bool all = multiple && tag == 0;
+  const auto at =
+      std::lower_bound(unacked_.begin(), unacked_.end(), tag,
+                       [](const Unacked& unacked, DeliveryTag key) { return unacked.tag < key; });
+  if (!all && (at == unacked_.end() || at->tag != tag || !at->queue))
+    return Error{Errc::precondition, "unknown delivery tag " + std::to_string(tag)};
+  const bool was_at_limit = is_at_limit();
+  std::vector<queue::QueuePtr> with_credit;
   const auto finish = [&](Unacked& unacked) {
-    if (unacked.consumer != nullptr) --unacked.consumer->unacked;
     --unacked_count_;
     unacked_bytes_ -= unacked.bytes;
-    const queue::QueuePtr queue = std::move(unacked.queue);
-    unacked.queue.reset();
-    how(*queue, unacked.receipt);
-  };
-  const auto unknown = [tag] {
-    return Error{Errc::precondition, "unknown delivery tag " + std::to_string(tag)};
-  };
-  if (multiple && tag == 0) tag = next_delivery_ - 1;
-  if (tag >= next_delivery_ || tag == 0) {
-    if (multiple && unacked_.empty() && tag == 0) return {};
-    return unknown();
-  }
-  if (multiple) {
-    while (!unacked_.empty() && unacked_.front().tag <= tag) {
-      if (unacked_.front().queue) finish(unacked_.front());
-      unacked_.pop_front();
+    if (unacked.credit) {
+      --*unacked.credit;
+      if (with_credit.empty() || with_credit.back() != unacked.queue)
+        with_credit.push_back(unacked.queue);
     }
-  } else {
-    const auto at =
-        std::lower_bound(unacked_.begin(), unacked_.end(), tag,
-                         [](const Unacked& unacked, DeliveryTag key) { return unacked.tag < key; });
-    if (at == unacked_.end() || at->tag != tag || !at->queue) return unknown();
-    finish(*at);
-    while (!unacked_.empty() && !unacked_.front().queue) unacked_.pop_front();
+    apply(unacked, how);
+    unacked.queue.reset();
+  };
+  if (!multiple) finish(*at);
+  while (!unacked_.empty()) {
+    Unacked& front = unacked_.front();
+    if (front.queue && !(multiple && (all || front.tag <= tag))) break;
+    if (front.queue) finish(front);
+    unacked_.pop_front();
   }
-  pump_consumers();
+  if (was_at_limit)
+    pump_consumers();
+  else
+    pump(std::move(with_credit));
   return {};
+}
+
+void Channel::apply(Unacked& unacked, const Settle& how) {
+  for (Stream& stream : streams_)
+    if (stream.tag == unacked.tag) {
+      stream.settle = [queue = unacked.queue, receipt = unacked.receipt, how] {
+        how(*queue, receipt);
+      };
+      return;
+    }
+  how(*unacked.queue, unacked.receipt);
 }
 
 Result<void> Channel::ack(DeliveryTag tag, bool multiple) {
@@ -297,19 +277,29 @@ Result<void> Channel::recover(bool requeue, bool wants_answer) {
   if (!requeue) return Error{Errc::not_supported, "requeue=false"};
   for (Unacked& unacked : std::exchange(unacked_, {})) {
     if (!unacked.queue) continue;
-    if (unacked.consumer != nullptr) --unacked.consumer->unacked;
-    static_cast<void>(unacked.queue->give_back(unacked.receipt, {}));
+    if (unacked.credit) --*unacked.credit;
+    apply(unacked, [](queue::Queue& queue, const queue::Receipt& receipt) {
+      static_cast<void>(queue.give_back(receipt, {}));
+    });
   }
   unacked_count_ = 0;
   unacked_bytes_ = 0;
   if (wants_answer) answer(BasicRecoverOk{});
+  pump_consumers();
   return {};
 }
 
 void Channel::pump_consumers() {
   std::vector<queue::QueuePtr> queues;
   for (const auto& [tag, consumer] : consumers_) queues.push_back(consumer->queue());
-  for (const queue::QueuePtr& queue : queues) queue->pump();
+  pump(std::move(queues));
+}
+
+// Each once, in the order of the consumers' tags.
+void Channel::pump(std::vector<queue::QueuePtr> queues) {
+  std::set<queue::Queue*> seen;
+  for (const queue::QueuePtr& queue : queues)
+    if (seen.insert(queue.get()).second) queue->pump();
 }
 
 }  // namespace pannier::amqp

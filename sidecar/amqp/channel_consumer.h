@@ -1,6 +1,7 @@
 // ChannelConsumer: a basic.consume of one channel, as the queue sees it.
 //
-// Owned by its Channel; on its queue from consume-ok until it is cancelled or the queue goes.
+// Owned by its Channel; on its queue from basic.consume until it is cancelled or the queue
+// goes.
 #pragma once
 
 #include "sidecar/amqp/channel.h"
@@ -9,11 +10,17 @@ namespace pannier::amqp {
 
 class ChannelConsumer final : public queue::Consumer {
  public:
-  ChannelConsumer(Channel& channel, std::string tag, queue::QueuePtr queue, std::uint16_t prefetch)
-      : channel_(channel), tag_(std::move(tag)), queue_(std::move(queue)), prefetch_(prefetch) {}
+  ChannelConsumer(Channel& channel, std::string tag, queue::QueuePtr queue, std::uint16_t prefetch,
+                  std::uint64_t with_serial)
+      : serial(with_serial),
+        channel_(channel),
+        tag_(std::move(tag)),
+        queue_(std::move(queue)),
+        prefetch_(prefetch) {}
 
   bool has_credit() const override {
-    return (no_ack || prefetch_ == 0 || unacked < prefetch_) && channel_.may_deliver();
+    return has_begun && (no_ack || prefetch_ == 0 || *unacked < prefetch_) &&
+           channel_.may_deliver();
   }
   void deliver(queue::Queue& from, queue::Delivery delivery) override {
     channel_.deliver(*this, from, std::move(delivery));
@@ -22,7 +29,10 @@ class ChannelConsumer final : public queue::Consumer {
 
   const std::string& tag() const { return tag_; }
   const queue::QueuePtr& queue() const { return queue_; }
-  std::uint32_t unacked = 0;
+  const std::uint64_t serial;  // tags are used again
+  bool has_begun = false;      // consume-ok is out
+  // Outlives the consumer in what it left unacknowledged.
+  const std::shared_ptr<std::uint32_t> unacked = std::make_shared<std::uint32_t>(0);
 
  private:
   Channel& channel_;

@@ -27,13 +27,16 @@ Result<void> Channel::check_user_id(const queue::Properties& properties) const {
 }
 
 Result<void> Channel::on_header(ByteView payload) {
-  if (!publishing_ || (publishing_->has_header && !publishing_->is_complete))
-    return Error{Errc::unexpected, "a content header that nothing announced"};
+  if (!publishing_)
+    return Error{Errc::unexpected, "expected method frame, got non method frame instead"};
+  if (publishing_->has_header && !publishing_->is_complete)
+    return Error{Errc::unexpected, "expected content body, got non content body frame instead"};
   if (publishing_->is_complete) return finish_publish();  // offered again
   const auto header = decode_content_header(payload);
   if (!header) return header.error();
   if (header->class_id != kBasicClass)
-    return Error{Errc::unexpected, "a content header of another class than basic"};
+    return Error{Errc::unexpected, "expected content header for class 60, got one for class " +
+                                       std::to_string(header->class_id) + " instead"};
   // Checked once here, so that what is kept can be read by whoever delivers it.
   const auto properties = queue::Properties::decode(header->properties);
   if (!properties) return properties.error();
@@ -64,8 +67,11 @@ void Channel::start_body() {
 }
 
 Result<void> Channel::on_body(ByteView payload) {
-  if (!publishing_ || !publishing_->has_header)
-    return Error{Errc::unexpected, "a body frame that nothing announced"};
+  if (!publishing_)
+    return Error{Errc::unexpected, "expected method frame, got non method frame instead"};
+  if (!publishing_->has_header)
+    return Error{Errc::unexpected,
+                 "expected content header for class 60, got non content header frame instead"};
   Publishing& publishing = *publishing_;
   if (publishing.is_complete) return finish_publish();  // offered again
   if (publishing.received + payload.size() > publishing.body_size)
@@ -138,7 +144,8 @@ Result<void> Channel::finish_publish() {
     if (auto flushed = flush_part(); !flushed) return flushed;
   if (publishing_->body_id && !*publishing_->body_id) {
     const Publishing refused = *std::exchange(publishing_, {});
-    if (!confirms_) return refused.body_id->error();
+    // Whatever limit of the spool it was: it costs the channel, as a full spool does.
+    if (!confirms_) return Error{Errc::spool_full, refused.body_id->error().detail};
     confirm(0, true);
     return {};
   }
@@ -174,6 +181,7 @@ Result<void> Channel::route(const queue::MessagePtr& message) {
     confirm(0, true);
     return {};
   }
+  if (!published->taken) drop_parts();
   confirm(published->commit, published->refused);
   return {};
 }
@@ -184,9 +192,12 @@ void Channel::give_back_message(const queue::MessagePtr& message) {
   put_method(output(), id_,
              BasicReturn{static_cast<std::uint16_t>(code), std::string(name_of(code)),
                          std::string(message->exchange()), std::string(message->routing_key())});
-  put_content(message, [&spool = context_.registry.spool(), message] {
+  Stream content;
+  content.message = message;
+  content.done = [&spool = context_.registry.spool(), message](bool) {
     if (message->parts > 0) spool.abort_body(message->body_id);
-  });
+  };
+  put_content(std::move(content));
 }
 
 // Released when the session has worked off what it was fed, or with a later sync.

@@ -12,11 +12,22 @@ Result<ExchangeType> exchange_type(const std::string& name) {
   return Error{Errc::bad_argument, "unknown exchange type '" + name + "'"};
 }
 
+Result<void> not_default(const std::string& exchange) {
+  if (!exchange.empty()) return {};
+  return Error{Errc::access_denied, "operation not permitted on the default exchange"};
+}
+
 template <typename Method, typename Act>
 Result<void> with(ByteView payload, Act&& act) {
   const auto decoded = decode<Method>(payload);
   if (!decoded) return decoded.error();
   return act(*decoded);
+}
+
+// Who names neither the queue nor a key means the last queue by its own name (1.7.2).
+template <typename Method>
+const std::string& key_of(const Method& method, const std::string& last_queue) {
+  return method.queue.empty() && method.routing_key.empty() ? last_queue : method.routing_key;
 }
 
 }  // namespace
@@ -53,6 +64,7 @@ Result<void> Channel::on_queue_method(MethodId method, ByteView payload) {
 }
 
 Result<void> Channel::exchange_declare(const ExchangeDeclare& method) {
+  if (auto may = not_default(method.exchange); !may) return may;
   queue::Commit commit = 0;
   if (method.passive) {
     if (context_.registry.find_exchange(method.exchange) == nullptr)
@@ -80,6 +92,7 @@ Result<void> Channel::exchange_declare(const ExchangeDeclare& method) {
 }
 
 Result<void> Channel::exchange_delete(const ExchangeDelete& method) {
+  if (auto may = not_default(method.exchange); !may) return may;
   if (auto may = context_.access.may_declare(session_.principal()); !may) return may;
   auto deleted = context_.registry.delete_exchange(method.exchange, method.if_unused);
   if (!deleted) return deleted.error();
@@ -89,6 +102,7 @@ Result<void> Channel::exchange_delete(const ExchangeDelete& method) {
 }
 
 Result<void> Channel::exchange_bind(const ExchangeBind& method) {
+  if (auto may = not_default(method.destination); !may) return may;
   if (auto may = context_.access.may_declare(session_.principal()); !may) return may;
   queue::Binding binding{{queue::Destination::Kind::exchange, method.destination},
                          method.routing_key,
@@ -102,6 +116,7 @@ Result<void> Channel::exchange_bind(const ExchangeBind& method) {
 }
 
 Result<void> Channel::exchange_unbind(const ExchangeUnbind& method) {
+  if (auto may = not_default(method.destination); !may) return may;
   if (auto may = context_.access.may_declare(session_.principal()); !may) return may;
   const queue::Binding binding{{queue::Destination::Kind::exchange, method.destination},
                                method.routing_key,
@@ -162,7 +177,7 @@ Result<void> Channel::queue_bind(const QueueBind& method) {
   auto name = queue_name(method.queue);
   if (!name) return name.error();
   queue::Binding binding{
-      {queue::Destination::Kind::queue, *name}, method.routing_key, method.arguments, false};
+      {queue::Destination::Kind::queue, *name}, key_of(method, *name), method.arguments, false};
   auto bound = context_.registry.bind(method.exchange, std::move(binding), session_.owner());
   if (!bound) return bound.error();
   if (!method.no_wait) answer_after(*bound, [this] { put_method(output(), id_, QueueBindOk{}); });
@@ -174,7 +189,7 @@ Result<void> Channel::queue_unbind(const QueueUnbind& method) {
   auto name = queue_name(method.queue);
   if (!name) return name.error();
   const queue::Binding binding{
-      {queue::Destination::Kind::queue, *name}, method.routing_key, method.arguments, false};
+      {queue::Destination::Kind::queue, *name}, key_of(method, *name), method.arguments, false};
   auto unbound = context_.registry.unbind(method.exchange, binding, session_.owner());
   if (!unbound) return unbound.error();
   answer_after(*unbound, [this] { put_method(output(), id_, QueueUnbindOk{}); });

@@ -30,10 +30,14 @@ Result<queue::Credentials> credentials_from(std::string_view mechanism, std::str
   const std::size_t first = response.find('\0');
   const std::size_t second =
       first == std::string_view::npos ? first : response.find('\0', first + 1);
-  if (second == std::string_view::npos)
+  if (second == std::string_view::npos || response.find('\0', second + 1) != std::string_view::npos)
     return Error{Errc::not_authenticated, "a malformed PLAIN response"};
   credentials.user = response.substr(first + 1, second - first - 1);
   credentials.secret = response.substr(second + 1);
+  // Nobody acts for somebody else.
+  const std::string_view acts_for = response.substr(0, first);
+  if (credentials.user.empty() || (!acts_for.empty() && acts_for != credentials.user))
+    return Error{Errc::not_authenticated, "a PLAIN response for no user, or for another"};
   return credentials;
 }
 

@@ -16,7 +16,7 @@ namespace pannier::amqp {
 queue::Table server_properties(std::string_view version);
 
 // PLAIN (RFC 4616) or EXTERNAL (the certificate that TLS has verified). Errors: not_authenticated,
-// not_supported for another mechanism.
+// limit_reached for another mechanism.
 Result<queue::Credentials> credentials_from(std::string_view mechanism, std::string_view response,
                                             const net::PeerInfo& peer);
 

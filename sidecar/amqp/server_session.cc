@@ -1,19 +1,11 @@
 #include "sidecar/amqp/server_session.h"
 
 #include <algorithm>
-#include <array>
 
 #include "common/log.h"
 #include "sidecar/amqp/codec.h"
-#include "sidecar/amqp/handshake.h"
 
 namespace pannier::amqp {
-namespace {
-
-constexpr std::array<std::uint8_t, 8> kProtocolHeader{'A', 'M', 'Q', 'P', 0, 0, 9, 1};
-
-}  // namespace
-
 ServerSession::ServerSession(SessionContext& context, net::PeerInfo peer)
     : context_(context),
       peer_(std::move(peer)),
@@ -27,26 +19,46 @@ ServerSession::ServerSession(SessionContext& context, net::PeerInfo peer)
 
 ServerSession::~ServerSession() {
   *alive_ = nullptr;
-  drop_channels();
+  drop_channels(true);
   context_.remove(*this);
 }
 
-void ServerSession::drop_channels() {
+void ServerSession::drop_channels(bool counts_deliveries) {
   const auto channels = std::exchange(channels_, {});
-  for (const auto& [id, channel] : channels) channel->close(true);
+  const auto ending = std::exchange(ending_, {});
+  for (const auto& [id, channel] : channels) channel->close(counts_deliveries);
+  for (const auto& [id, end] : ending) end.channel->close(counts_deliveries);
   context_.registry.drop_owner(owner_);
 }
 
+std::size_t ServerSession::unsent() const {
+  return const_cast<ServerSession*>(this)->output().size() + unsent_;
+}
+
 bool ServerSession::is_overfull() const {
-  return const_cast<ServerSession*>(this)->output().size() + unsent_ > context_.limits.unsent_bytes;
+  const bool is_over = unsent() > context_.limits.unsent_bytes;
+  holds_back_ = holds_back_ || is_over;
+  return is_over;
+}
+
+// Well above where deliveries stop: a client that writes while it does not read would otherwise
+// wait for us, and we for it.
+bool ServerSession::is_clogged() const {
+  std::size_t bytes = unsent();
+  for (const Channel* channel : streaming_) bytes += channel->held_bytes();
+  return bytes > context_.limits.unsent_bytes_max;
+}
+
+bool ServerSession::listens() const {
+  return !is_held_up_ && !context_.registry.spool().is_behind();
 }
 
 bool ServerSession::wants_bytes() const {
-  return state_ != State::authenticating && !is_held_up_ &&
-         !context_.registry.spool().is_behind() && !is_overfull();
+  return state_ != State::authenticating && listens() && !is_clogged();
 }
 
 Result<void> ServerSession::on_bytes(ByteView input) {
+  if (state_ == State::closed) return {};
   last_received_ = context_.clock.now();
   input_.insert(input_.end(), input.begin(), input.end());
   process();
@@ -70,7 +82,7 @@ void ServerSession::process() {
       used = input_.size();
       break;
     }
-    if (parsed->size == 0) break;
+    if (parsed->size == 0 || (is_stopped_ = state_ == State::running && is_clogged())) break;
     is_held_up_ = !on_frame(parsed->frame);
     if (is_held_up_) {
       context_.await_room(*this);
@@ -80,40 +92,25 @@ void ServerSession::process() {
   }
   input_.erase(input_.begin(),
                input_.begin() + static_cast<std::ptrdiff_t>(std::min(used, input_.size())));
+  if (state_ == State::closed) input_.clear();
   is_processing_ = false;
-  on_synced(context_.registry.spool().synced_commit());
+  release(context_.registry.spool().synced_commit());
 }
+
+// What was held up is offered again; time in which nobody listened is no silence of the client's.
+void ServerSession::resume() {
+  if (is_processing_ || state_ == State::closed) return;
+  is_held_up_ = is_stopped_ = false;
+  last_received_ = context_.clock.now();
+  process();
+}
+
+void ServerSession::go_on() { on_synced(context_.registry.spool().synced_commit()); }
 
 void ServerSession::on_spool_room() {
-  if (!std::exchange(is_held_up_, false)) return;
-  process();
+  if (!is_held_up_) return;
+  resume();
   ring();
-}
-
-// Anything but our version is answered with the header that we speak, and the connection ends
-// (4.2.2).
-std::size_t ServerSession::on_header(ByteView input) {
-  const std::size_t size = std::min(input.size(), kProtocolHeader.size());
-  const auto ours = std::as_bytes(std::span(kProtocolHeader));
-  if (!std::equal(input.begin(), input.begin() + static_cast<std::ptrdiff_t>(size), ours.begin())) {
-    output().put(ours);
-    state_ = State::closed;
-    wants_close_ = true;
-    return input.size();
-  }
-  if (size < kProtocolHeader.size()) return 0;
-  send_start();
-  return kProtocolHeader.size();
-}
-
-void ServerSession::send_start() {
-  state_ = State::start;
-  ConnectionStart start;
-  start.version_minor = 9;
-  start.server_properties = server_properties(context_.product_version);
-  start.mechanisms.text = peer_.certificate_uri.empty() ? "PLAIN" : "PLAIN EXTERNAL";
-  start.locales.text = "en_US";
-  put_method(output(), 0, start);
 }
 
 // False: it has to be offered again.
@@ -129,7 +126,7 @@ bool ServerSession::on_frame(const Frame& frame) {
     if (auto id = method_id(frame.payload)) current_ = *id;
   const auto done = frame.channel == 0 ? on_connection_frame(frame) : on_channel_frame(frame);
   if (done) return true;
-  if (done.error().code == Errc::spool_busy && frame.type != FrameType::method) return false;
+  if (done.error().code == Errc::spool_busy) return false;
   const Reply reply = reply_to(done.error());
   if (reply.scope == Scope::channel && state_ == State::running && frame.channel != 0)
     close_channel(frame.channel, reply, current_);
@@ -138,150 +135,18 @@ bool ServerSession::on_frame(const Frame& frame) {
   return true;
 }
 
-Result<void> ServerSession::on_connection_frame(const Frame& frame) {
-  if (frame.type != FrameType::method) return Error{Errc::unexpected, "content on channel 0"};
-  auto method = method_id(frame.payload);
-  if (!method) return method.error();
-  if (*method == ConnectionClose::kId && state_ != State::header) {
-    drop_channels();
-    if (state_ != State::closing) put_method(output(), 0, ConnectionCloseOk{});
-    finish();
-    return {};
-  }
-  if (state_ == State::closing) {
-    if (*method == ConnectionCloseOk::kId) finish();
-    return {};
-  }
-  return on_connection_method(*method, frame.payload);
-}
-
-Result<void> ServerSession::on_connection_method(MethodId method, ByteView payload) {
-  const auto unexpected = [&] {
-    return Error{Errc::unexpected, "method " + std::to_string(method.class_id) + "." +
-                                       std::to_string(method.method_id) +
-                                       " in this state of the connection"};
-  };
-  switch (state_) {
-    case State::start:
-      return method == ConnectionStartOk::kId ? on_start_ok(payload) : Result<void>(unexpected());
-    case State::tune:
-      return method == ConnectionTuneOk::kId ? on_tune_ok(payload) : Result<void>(unexpected());
-    case State::open:
-      return method == ConnectionOpen::kId ? on_open(payload) : Result<void>(unexpected());
-    case State::running:
-      if (method != ConnectionUpdateSecret::kId) return unexpected();
-      put_method(output(), 0, ConnectionUpdateSecretOk{});
-      return {};
-    case State::header:
-    case State::authenticating:
-    case State::closing:
-    case State::closed: return unexpected();
-  }
-  return unexpected();
-}
-
-void ServerSession::read_capabilities(const queue::Table& client_properties) {
-  if (const queue::Value* name = client_properties.find("connection_name"))
-    if (const std::string* text = name->as_text()) client_name_ = *text;
-  const queue::Value* value = client_properties.find("capabilities");
-  const queue::Table* capabilities = value == nullptr ? nullptr : value->as_table();
-  if (capabilities == nullptr) return;
-  const auto has = [&](std::string_view key) {
-    const queue::Value* flag = capabilities->find(key);
-    return flag != nullptr && flag->as_bool() != nullptr && *flag->as_bool();
-  };
-  wants_cancel_notify_ = has("consumer_cancel_notify");
-  wants_blocked_ = has("connection.blocked");
-  wants_close_on_failure_ = has("authentication_failure_close");
-}
-
-Result<void> ServerSession::on_start_ok(ByteView payload) {
-  const auto start = decode<ConnectionStartOk>(payload);
-  if (!start) return start.error();
-  read_capabilities(start->client_properties);
-  auto credentials = credentials_from(start->mechanism, start->response.text, peer_);
-  if (!credentials) return credentials.error();
-  state_ = State::authenticating;
-  context_.access.authenticate(std::move(*credentials),
-                               [alive = alive_](Result<queue::Principal> principal) {
-                                 if (*alive != nullptr)
-                                   (*alive)->on_authenticated(std::move(principal));
-                               });
-  return {};
-}
-
-void ServerSession::on_authenticated(Result<queue::Principal> principal) {
-  if (state_ != State::authenticating) return;
-  if (!principal) {
-    log::warn("a client could not be authenticated",
-              {{"peer", peer_.address}, {"error", principal.error().detail}});
-    // Clients that have said so are told; others are cut off, as they expect (RabbitMQ's
-    // extension).
-    if (wants_close_on_failure_)
-      close_connection(make_reply(ReplyCode::access_refused,
-                                  "Login was refused using authentication mechanism PLAIN. For "
-                                  "details see the agent's log.",
-                                  Scope::connection),
-                       ConnectionStartOk::kId);
-    else
-      finish();
-  } else {
-    principal_ = std::move(*principal);
-    send_tune();
-  }
-  process();  // what came meanwhile
-  ring();
-}
-
-void ServerSession::send_tune() {
-  state_ = State::tune;
-  put_method(output(), 0,
-             ConnectionTune{context_.limits.channel_max, context_.limits.frame_max,
-                            context_.limits.heartbeat_seconds});
-}
-
-Result<void> ServerSession::on_tune_ok(ByteView payload) {
-  const auto tune = decode<ConnectionTuneOk>(payload);
-  if (!tune) return tune.error();
-  const AmqpLimits& limits = context_.limits;
-  if (tune->frame_max != 0 &&
-      (tune->frame_max < kFrameMinSize || tune->frame_max > limits.frame_max))
-    return Error{Errc::limit_reached, "negotiated frame_max = " + std::to_string(tune->frame_max) +
-                                          " is not within " + std::to_string(kFrameMinSize) +
-                                          " and " + std::to_string(limits.frame_max)};
-  if (tune->channel_max > limits.channel_max)
-    return Error{Errc::limit_reached,
-                 "negotiated channel_max = " + std::to_string(tune->channel_max) +
-                     " is higher than the maximum allowed value (" +
-                     std::to_string(limits.channel_max) + ")"};
-  frame_max_ = tune->frame_max == 0 ? limits.frame_max : tune->frame_max;
-  if (tune->channel_max != 0) channel_max_ = tune->channel_max;
-  heartbeat_ = std::chrono::seconds(tune->heartbeat);
-  state_ = State::open;
-  return {};
-}
-
-Result<void> ServerSession::on_open(ByteView payload) {
-  const auto open = decode<ConnectionOpen>(payload);
-  if (!open) return open.error();
-  if (open->virtual_host != context_.vhost && open->virtual_host != context_.vhost_alias)
-    return Error{Errc::limit_reached, "vhost '" + open->virtual_host + "' not found"};
-  put_method(output(), 0, ConnectionOpenOk{});
-  state_ = State::running;
-  return {};
-}
-
 Result<void> ServerSession::on_channel_frame(const Frame& frame) {
   if (state_ == State::closing) return {};
   if (state_ != State::running)
     return Error{Errc::unexpected, "a channel before the connection is open"};
-  const auto closing = closing_channels_.find(frame.channel);
-  if (closing != closing_channels_.end()) {
-    if (current_ == ChannelClose::kId) put_method(output(), frame.channel, ChannelCloseOk{});
-    if (current_ == ChannelCloseOk::kId || current_ == ChannelClose::kId)
-      closing_channels_.erase(closing);
+  const auto ending = ending_.find(frame.channel);
+  if (closing_channels_.contains(frame.channel)) {
+    net::Output& out = ending == ending_.end() ? output() : ending->second.last;
+    if (current_ == ChannelClose::kId) put_method(out, frame.channel, ChannelCloseOk{});
+    if (current_ == ChannelCloseOk::kId) closing_channels_.erase(frame.channel);
     return {};
   }
+  if (ending != ending_.end()) return {};
   if (current_ == ChannelOpen::kId) return open_channel(frame.channel);
   const auto found = channels_.find(frame.channel);
   if (found == channels_.end()) {
@@ -298,10 +163,9 @@ Result<void> ServerSession::on_channel_frame(const Frame& frame) {
     case FrameType::heartbeat: return {};
   }
   if (current_ == ChannelClose::kId) {
-    const std::unique_ptr<Channel> gone = std::move(found->second);
-    channels_.erase(found);
-    gone->close(true);
-    put_method(output(), frame.channel, ChannelCloseOk{});
+    net::Output last;
+    put_method(last, frame.channel, ChannelCloseOk{});
+    end_channel(frame.channel, std::move(last));
     return {};
   }
   if (current_ == BasicPublish::kId && !std::exchange(has_published_, true)) show_blocked();
@@ -326,26 +190,49 @@ Result<void> ServerSession::open_channel(ChannelId id) {
 }
 
 void ServerSession::close_channel(ChannelId id, const Reply& reply, MethodId cause) {
-  const auto found = channels_.find(id);
   log::info("a channel is closed with an error",
             {{"peer", peer_.address}, {"channel", id}, {"reply", reply.text}});
-  if (found != channels_.end()) {
-    const std::unique_ptr<Channel> gone = std::move(found->second);
-    channels_.erase(found);
-    gone->close(true);
-  }
-  put_method(output(), id,
+  net::Output last;
+  put_method(last, id,
              ChannelClose{static_cast<std::uint16_t>(reply.code), reply.text, cause.class_id,
                           cause.method_id});
-  closing_channels_[id] = true;
+  closing_channels_.insert(id);
+  end_channel(id, std::move(last));
   ring();
 }
 
-void ServerSession::close_connection(const Reply& reply, MethodId cause) {
+// What the channel says last follows a content that is on its way.
+void ServerSession::end_channel(ChannelId id, net::Output last) {
+  if (auto node = channels_.extract(id)) {
+    std::unique_ptr<Channel> channel = std::move(node.mapped());
+    channel->wind_down(true);
+    if (channel->is_streaming()) {
+      ending_.emplace(id, Ending{std::move(channel), std::move(last)});
+      return;
+    }
+  }
+  output().put(std::move(last));
+}
+
+void ServerSession::content_ended(ChannelId id) {
+  const auto node = ending_.extract(id);
+  if (!node) return;
+  output().put(std::move(node.mapped().last));
+  ring();
+}
+
+void ServerSession::note_streaming(const Channel& channel, bool is_streaming) {
+  if (is_streaming)
+    streaming_.insert(&channel);
+  else
+    streaming_.erase(&channel);
+}
+
+void ServerSession::close_connection(const Reply& reply, MethodId cause, bool counts_deliveries) {
   if (state_ == State::closing || state_ == State::closed) return;
   log::warn("a connection is closed with an error",
             {{"peer", peer_.address}, {"client", client_name_}, {"reply", reply.text}});
-  drop_channels();
+  drop_channels(counts_deliveries);
   put_method(output(), 0,
              ConnectionClose{static_cast<std::uint16_t>(reply.code), reply.text, cause.class_id,
                              cause.method_id});
@@ -355,7 +242,7 @@ void ServerSession::close_connection(const Reply& reply, MethodId cause) {
 }
 
 void ServerSession::force_close(std::string_view reason) {
-  close_connection(make_reply(ReplyCode::connection_forced, reason, Scope::connection), {});
+  close_connection(make_reply(ReplyCode::connection_forced, reason, Scope::connection), {}, false);
 }
 
 void ServerSession::finish() {
@@ -365,7 +252,7 @@ void ServerSession::finish() {
 }
 
 void ServerSession::on_closed() {
-  drop_channels();
+  drop_channels(true);
   state_ = State::closed;
 }
 
@@ -373,12 +260,39 @@ void ServerSession::on_sent(std::size_t unsent) {
   last_sent_ = context_.clock.now();
   unsent_ = unsent;
   if (unsent > context_.limits.unsent_bytes / 2) return;
-  for (const auto& [id, channel] : channels_) channel->on_room();
+  if (std::exchange(holds_back_, false))
+    for (const ChannelId id : channel_ids())
+      if (Channel* channel = find_channel(id)) channel->on_room();
+  if ((is_stopped_ || is_held_up_) && !is_clogged()) resume();
+}
+
+// Of those, too, that only have a content to end. Channels may go while others are called.
+std::vector<ChannelId> ServerSession::channel_ids() const {
+  std::vector<ChannelId> ids;
+  for (const auto& [id, channel] : channels_) ids.push_back(id);
+  for (const auto& [id, end] : ending_) ids.push_back(id);
+  return ids;
+}
+
+Channel* ServerSession::find_channel(ChannelId id) {
+  if (const auto found = channels_.find(id); found != channels_.end()) return found->second.get();
+  const auto ending = ending_.find(id);
+  return ending == ending_.end() ? nullptr : ending->second.channel.get();
 }
 
 void ServerSession::on_synced(queue::Commit synced) {
+  release(synced);
+  if (is_held_up_) resume();
+}
+
+void ServerSession::release(queue::Commit synced) {
+  std::vector<ChannelId> waiting;
+  for (const auto& [id, channel] : channels_)
+    if (channel->awaits_sync()) waiting.push_back(id);
   bool awaits = false;
-  for (const auto& [id, channel] : channels_) {
+  for (const ChannelId id : waiting) {
+    Channel* channel = find_channel(id);
+    if (channel == nullptr) continue;
     channel->on_synced(synced);
     awaits = awaits || channel->awaits_sync();
   }
@@ -400,6 +314,7 @@ void ServerSession::show_blocked() {
 }
 
 std::optional<Clock::time_point> ServerSession::deadline() const {
+  if (state_ == State::closed) return {};
   if (state_ != State::running) return handshake_until_;
   if (heartbeat_.count() == 0) return {};
   return std::min(last_sent_ + heartbeat_ / 2, last_received_ + 2 * heartbeat_);
@@ -408,14 +323,15 @@ std::optional<Clock::time_point> ServerSession::deadline() const {
 // Heartbeats both ways: one when half an interval went by in silence, the end after two (4.2.7).
 void ServerSession::on_time(Clock::time_point now) {
   if (state_ != State::running) {
-    if (now >= handshake_until_) finish();
+    if (now >= handshake_until_ && state_ != State::closed) finish();
     return;
   }
   if (heartbeat_.count() == 0) return;
+  if (!listens()) last_received_ = now;  // its heartbeats may be there, unread
   if (now >= last_received_ + 2 * heartbeat_) {
     log::warn("a client has sent nothing for two heartbeats and is cut off",
               {{"peer", peer_.address}, {"client", client_name_}});
-    drop_channels();
+    drop_channels(true);
     finish();
     return;
   }

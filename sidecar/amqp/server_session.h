@@ -10,7 +10,9 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "sidecar/amqp/channel.h"
 #include "sidecar/amqp/session_context.h"
@@ -62,11 +64,25 @@ class ServerSession final : public net::Session, public SessionLink {
   std::uint32_t frame_max() const override { return frame_max_; }
   bool wants_cancel_notify() const override { return wants_cancel_notify_; }
   bool is_overfull() const override;
+  void go_on() override;
+  void note_streaming(const Channel& channel, bool is_streaming) override;
+  void content_ended(ChannelId channel) override;
   void close_channel(ChannelId channel, const Reply& reply, MethodId cause) override;
   bool is_link() const override { return principal_.kind == queue::Principal::Kind::agent; }
 
+  struct Ending {  // a closed channel with a content that is still to be sent whole
+    std::unique_ptr<Channel> channel;
+    net::Output last;
+  };
+
+  static std::string_view name_of(State state);
   std::size_t on_header(ByteView input);
   void process();
+  void resume();
+  void release(queue::Commit synced);
+  std::size_t unsent() const;
+  bool is_clogged() const;
+  bool listens() const;
   bool on_frame(const Frame& frame);
   Result<void> on_connection_frame(const Frame& frame);
   Result<void> on_connection_method(MethodId method, ByteView payload);
@@ -78,9 +94,12 @@ class ServerSession final : public net::Session, public SessionLink {
   Result<void> open_channel(ChannelId id);
   void send_start();
   void send_tune();
-  void close_connection(const Reply& reply, MethodId cause);
+  void end_channel(ChannelId id, net::Output last);
+  std::vector<ChannelId> channel_ids() const;
+  Channel* find_channel(ChannelId id);
+  void close_connection(const Reply& reply, MethodId cause, bool counts_deliveries = true);
   void finish();
-  void drop_channels();
+  void drop_channels(bool counts_deliveries);
   void read_capabilities(const queue::Table& client_properties);
 
   SessionContext& context_;
@@ -91,18 +110,23 @@ class ServerSession final : public net::Session, public SessionLink {
   queue::OwnerId owner_ = 0;
   std::uint32_t frame_max_ = 0;
   std::uint16_t channel_max_ = 0;
-  std::chrono::seconds heartbeat_{0};
+  std::chrono::milliseconds heartbeat_{0};
   bool wants_cancel_notify_ = false;
   bool wants_blocked_ = false;
   bool wants_close_on_failure_ = false;  // authentication_failure_close
   bool is_blocked_ = false;
   bool has_published_ = false;
   bool is_processing_ = false;
-  bool is_held_up_ = false;  // the spool is busy: the frame in front waits for room
+  bool is_held_up_ = false;  // the frame in front waits: for the spool, or for answers to leave
+  bool is_stopped_ = false;  // too much is unsent: frames wait
+  mutable bool holds_back_ = false;  // somebody waits for the output to shrink
   std::string client_name_;
+  std::string mechanism_;
   MethodId current_{};  // the method being handled, for close's class and method
   std::map<ChannelId, std::unique_ptr<Channel>> channels_;
-  std::map<ChannelId, bool> closing_channels_;  // channel.close is out
+  std::map<ChannelId, Ending> ending_;
+  std::set<ChannelId> closing_channels_;  // channel.close is out, or comes after a content
+  std::set<const Channel*> streaming_;
   Clock::time_point handshake_until_{};
   Clock::time_point last_received_{};
   Clock::time_point last_sent_{};

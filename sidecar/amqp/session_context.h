@@ -30,8 +30,9 @@ struct AmqpLimits {
   std::size_t unacked_per_channel = 65'535;
   std::uint64_t unacked_bytes_per_channel = 256u << 20;
   std::size_t consumers_per_channel = 4'096;
-  std::size_t unsent_bytes = 1u << 20;  // deliveries stop beyond
-  std::size_t answers_waiting = 4'096;  // for a sync, per channel
+  std::size_t unsent_bytes = 1u << 20;      // deliveries stop beyond
+  std::size_t unsent_bytes_max = 4u << 20;  // reading stops beyond, held answers included
+  std::size_t answers_waiting = 4'096;      // per channel; its next request waits, unread
   std::chrono::seconds handshake{10};
 };
 
@@ -78,6 +79,8 @@ class SessionContext {
   queue::OwnerId last_owner_ = 0;
 };
 
+class Channel;
+
 class SessionLink {
  public:
   virtual ~SessionLink() = default;
@@ -89,6 +92,12 @@ class SessionLink {
   virtual std::uint32_t frame_max() const = 0;
   virtual bool wants_cancel_notify() const = 0;
   virtual bool is_overfull() const = 0;  // too much unsent output
+  // What waited behind an answer may go on.
+  virtual void go_on() = 0;
+  virtual void note_streaming(const Channel& channel, bool is_streaming) = 0;
+  // Of a channel that is closed already: nothing of its content is left to send. It is gone when
+  // this returns.
+  virtual void content_ended(ChannelId channel) = 0;
   virtual void close_channel(ChannelId channel, const Reply& reply, MethodId cause) = 0;
   virtual bool is_link() const = 0;  // another agent's
 };

@@ -39,6 +39,7 @@ struct RegistryLimits {
 
 struct Published {
   bool routed = false;   // to one queue at least
+  bool taken = false;    // by one queue at least
   bool refused = false;  // a queue's limit said no: nack it (the others have it)
   std::string why;       // of the refusal
   Commit commit = 0;     // what its confirm waits for; 0: nothing

@@ -106,6 +106,7 @@ Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, Mess
     waits = waits || !is_memory;
   }
   if (ending && targets.empty() && in_memory.empty() && !published.refused) return *ending;
+  published.taken = !targets.empty() || !in_memory.empty();
   if (!targets.empty()) {
     // Taken for as long as it is used: whoever is handed the message may publish another.
     spool::Group group = std::exchange(group_, {});

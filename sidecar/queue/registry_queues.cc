@@ -8,12 +8,11 @@ namespace {
 
 Result<void> same_queue(const QueueDefinition& asked, const QueueDefinition& held) {
   if (!held.uid.empty()) return {};  // a MessageQueue governs it: the declare changes nothing
+  if (asked.exclusive != held.exclusive) return locked(asked.name);
   if (asked.durable != held.durable)
     return inequivalent("durable", "queue", asked.name, asked.durable, held.durable);
   if (asked.auto_delete != held.auto_delete)
     return inequivalent("auto_delete", "queue", asked.name, asked.auto_delete, held.auto_delete);
-  if (asked.exclusive != held.exclusive)
-    return inequivalent("exclusive", "queue", asked.name, asked.exclusive, held.exclusive);
   return same_arguments(asked.arguments, held.arguments, "queue", asked.name);
 }
 

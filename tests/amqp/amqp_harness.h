@@ -81,7 +81,7 @@ inline Bytes bytes_of(const net::Output& output) {
 class Script {
  public:
   explicit Script(AmqpHarness& agent, net::PeerInfo peer = {"test", false, true, ""})
-      : agent_(agent), session_(std::make_unique<ServerSession>(agent.context, std::move(peer))) {}
+      : agent_(&agent), session_(std::make_unique<ServerSession>(agent.context, std::move(peer))) {}
 
   Script& raw(std::string_view bytes) {
     static_cast<void>(session_->on_bytes(as_bytes(bytes)));
@@ -104,7 +104,7 @@ class Script {
     properties.encode(writer);
     net::Output out;
     put_content_header(out, channel, body.size(), encoded);
-    put_body(out, channel, Slice::copy_of(body), agent_.context.limits.frame_max);
+    put_body(out, channel, Slice::copy_of(body), agent_->context.limits.frame_max);
     return feeds(out);
   }
   Script& publishes(ChannelId channel, const std::string& exchange, const std::string& key,
@@ -137,6 +137,8 @@ class Script {
     return *this;
   }
 
+  Script& opens_channel_later(ChannelId channel) { return sends(channel, ChannelOpen{}); }
+
   template <typename Method>
   Method gets(ChannelId channel) {
     drain();
@@ -164,7 +166,7 @@ class Script {
     queue::Properties properties;
     std::string body;
   };
-  Content gets_content(ChannelId channel) {
+  Content gets_content(ChannelId channel, std::size_t frame_max = 100'000) {
     Content content;
     drain();
     auto header_frame = next(FrameType::header, channel);
@@ -175,15 +177,44 @@ class Script {
     while (content.body.size() < header->body_size) {
       auto body = next(FrameType::body, channel);
       if (!body) return content;
+      EXPECT_LE(body->payload.size() + kFrameOverhead, frame_max);
       content.body += as_text(body->payload);
     }
     return content;
+  }
+  // The body of a delivery on this channel, with whole frames of other channels in between.
+  std::string gets_content_among(ChannelId channel, std::size_t& others) {
+    drain();
+    std::string body;
+    std::uint64_t left = 0;
+    bool has_header = false;
+    while (!has_header || left > 0) {
+      auto parsed = parse_frame(ByteView(got_).subspan(at_), 0);
+      if (!parsed || parsed->size == 0) break;
+      at_ += parsed->size;
+      const Frame& frame = parsed->frame;
+      if (frame.channel != channel) {
+        ++others;
+      } else if (frame.type == FrameType::header) {
+        has_header = true;
+        left = decode_content_header(frame.payload)->body_size;
+      } else if (frame.type == FrameType::body) {
+        body += as_text(frame.payload);
+        left -= frame.payload.size();
+      }
+    }
+    return body;
   }
   void gets_nothing() {
     drain();
     const auto id =
         at_ + 11 <= got_.size() ? method_id(ByteView(got_).subspan(at_ + 7)) : MethodId{};
     EXPECT_EQ(at_, got_.size()) << "method " << id->class_id << "." << id->method_id << " came";
+  }
+  // Whatever came until now.
+  void forgets() {
+    drain();
+    at_ = got_.size();
   }
   bool has_more() {
     drain();
@@ -192,6 +223,7 @@ class Script {
   bool is_closed() const { return session_->wants_close(); }
   ServerSession& session() { return *session_; }
   void hangs_up() {
+    session_->set_bell({});
     session_->on_closed();
     session_.reset();
   }
@@ -223,7 +255,7 @@ class Script {
     }
   }
 
-  AmqpHarness& agent_;
+  AmqpHarness* agent_;
   std::unique_ptr<ServerSession> session_;
   Bytes got_;
   std::size_t at_ = 0;
