@@ -241,7 +241,10 @@ void Connection::end(const Error& why) {
   boost::system::error_code error;
   socket_.close(error);
   timer_.cancel();
-  if (session_) session_->on_closed();
+  if (session_) {
+    session_->on_closed();
+    loop_.ended.push_back(std::move(session_));
+  }
   if (options_.on_closed) options_.on_closed(why);
 }
 

@@ -32,6 +32,7 @@ void Loop::Impl::wake_at(std::chrono::steady_clock::time_point when) {
 // What is asked for meanwhile is done in the same turn, so that nothing waits for another event.
 void Loop::Impl::end_turn() {
   turns.fetch_add(1, std::memory_order_relaxed);
+  ended.clear();
   for (int round = 0; round < 2; ++round) {
     if (end_of_turn) end_of_turn();
     if (waiting.empty()) return;

@@ -1,4 +1,7 @@
-// Loop::Impl: the loop as net's own files see it. Private to the room; loop thread.
+// Loop::Impl: the loop as net's own files see it: the reactor, the buffer that all connections read
+// into, and the list of those that have something to write at the end of the turn.
+//
+// Owned by Loop; private to the room; loop thread.
 #pragma once
 
 #include <atomic>
@@ -9,6 +12,7 @@
 
 #include "common/bytes.h"
 #include "sidecar/net/loop.h"
+#include "sidecar/net/session.h"
 
 namespace pannier::net {
 
@@ -37,6 +41,7 @@ struct Loop::Impl {
   std::chrono::steady_clock::time_point wakes_at = std::chrono::steady_clock::time_point::max();
   std::function<void()> end_of_turn;
   std::vector<std::weak_ptr<AtTurnEnd>> waiting;
+  std::vector<std::unique_ptr<Session>> ended;  // until the turn's end: they may be at work
   std::atomic<std::uint64_t> turns{0};
   Bytes scratch;  // what is being read from a socket, for the length of one call
 };

@@ -1,0 +1,197 @@
+#include "sidecar/agent.h"
+
+#include <unistd.h>
+
+#include "common/files.h"
+#include "common/log.h"
+#include "sidecar/agent_impl.h"
+
+namespace pannier {
+namespace {
+
+// Decision 4: after a failed sync nothing can be promised any more.
+[[noreturn]] void die(const Error& why) {
+  log::error("the spool can no longer be written, and the agent ends: what was confirmed is safe",
+             {{"error", why.detail}});
+  log::stop_thread();
+  ::_exit(70);
+}
+
+std::uint64_t spool_bytes(const AgentSpool& settings, const spool::Space& space) {
+  return settings.bytes_max > 0 ? settings.bytes_max : space.total_bytes / 10 * 9;
+}
+
+}  // namespace
+
+Agent::Impl::Impl(net::Loop& with_loop, AgentOptions with_options)
+    : loop_(with_loop), options_(std::move(with_options)) {}
+
+Agent::Impl::~Impl() {
+  loop_.set_end_of_turn({});
+  for (const auto& [name, listener] : listeners_) listener->close_all();
+  loop_.run_ready();  // sessions go before what they use
+}
+
+Result<void> Agent::Impl::start() {
+  if (auto opened = open_spool(); !opened) return opened;
+  const AgentConfig& config = options_.config;
+  queue::PolicyAccessOptions access;
+  access.trust_domain = config.identity.trust_domain;
+  access.namespace_name = config.identity.namespace_name;
+  access_ = std::make_unique<queue::PolicyAccess>(loop_, pool_, system_clock(), access);
+  amqp::AmqpLimits limits;
+  limits.frame_max = config.limits.frame_bytes;
+  limits.channel_max = static_cast<std::uint16_t>(config.limits.channels_per_connection);
+  limits.message_bytes_max = config.limits.message_bytes;
+  limits.unacked_per_channel = config.limits.unacked_messages_per_channel;
+  limits.unacked_bytes_per_channel = config.limits.unacked_bytes_per_channel;
+  limits.unsent_bytes = config.limits.unsent_bytes_per_connection;
+  amqp_ = std::make_unique<amqp::SessionContext>(*registry_, *access_, system_clock(), limits);
+  amqp_->product_version = options_.version;
+  amqp_->vhost_alias = config.identity.namespace_name;
+  if (options_.is_dev) {
+    Policy policy;
+    policy.namespace_name = config.identity.namespace_name;
+    policy.client_topology = ClientTopology::local;
+    access_->apply(policy);
+    access_->allow_guest();
+  }
+  loop_.set_end_of_turn([this] { end_turn(); });
+  return open_listeners();
+}
+
+Result<void> Agent::Impl::open_spool() {
+  const AgentConfig& config = options_.config;
+  if (auto made = make_folders(config.folders.spool, 0700); !made) return made;
+  auto disk = spool::PosixDisk::in_folder(config.folders.spool);
+  if (!disk) return disk.error();
+  disk_ = std::move(*disk);
+  const auto space = disk_->space();
+  if (!space) return space.error();
+  spool::SpoolOptions options;
+  options.files.segment_bytes = static_cast<std::uint32_t>(config.spool.segment_bytes);
+  options.files.bytes_max = spool_bytes(config.spool, *space);
+  options.files.free_space_reserve = config.spool.free_space_reserve;
+  options.cache_bytes_max = config.limits.cache_bytes;
+  options.unfinished_body_bytes_max = config.limits.unfinished_body_bytes;
+  spool::SpoolCallbacks callbacks;
+  callbacks.on_synced = [this](const spool::SyncReport& report) { on_synced(report); };
+  callbacks.on_failed = die;
+  callbacks.on_room = [this] {
+    if (registry_) registry_->on_room();
+    if (amqp_) amqp_->on_room();
+  };
+  auto opened = spool::Spool::open(*disk_, options, {loop_, committer_, pool_}, system_clock(),
+                                   std::move(callbacks));
+  if (!opened) return opened.error();
+  spool_ = std::move(*opened);
+  const spool::RecoveryReport& found = spool_->recovery();
+  log::info("the spool is open",
+            {{"folder", config.folders.spool}, {"spool_id", to_text(spool_->id())},
+             {"messages", found.messages}, {"clean", found.was_clean},
+             {"losses", found.losses.size()}, {"bytes_max", options.files.bytes_max}});
+  queue::QueueLimits limits;
+  limits.message_bytes = config.limits.memory_copy_bytes;
+  queue::RegistryLimits registry_limits;
+  registry_limits.queues = config.limits.queues;
+  registry_limits.exchanges = config.limits.exchanges;
+  registry_limits.bindings = config.limits.bindings;
+  registry_ = std::make_unique<queue::Registry>(*spool_, system_clock(), loop_, limits,
+                                                registry_limits);
+  return registry_->recover();
+}
+
+Result<void> Agent::Impl::listen(const std::string& name, const AgentListener& listener) {
+  net::ListenerOptions options;
+  options.addresses = listener.addresses;
+  options.port = listener.port;
+  options.connections_max = options_.config.limits.connections;
+  options.limits.handshake = options_.config.limits.handshake_timeout;
+  options.make_session = [this](const net::PeerInfo& peer) {
+    return std::make_unique<amqp::ServerSession>(*amqp_, peer);
+  };
+  auto opened = net::Listener::open(loop_, std::move(options));
+  if (!opened) return opened.error();
+  log::info("listening", {{"listener", name}, {"address", listener.addresses.front()},
+                          {"port", (*opened)->port()}});
+  listeners_[name] = std::move(*opened);
+  return {};
+}
+
+Result<void> Agent::Impl::open_listeners() {
+  const AgentListeners& listeners = options_.config.listeners;
+  if (listeners.amqp.enabled)
+    if (auto done = listen("amqp", listeners.amqp); !done) return done;
+  return {};
+}
+
+// Everything that arrived in this turn goes to the committer as one batch, before answers are
+// written.
+void Agent::Impl::end_turn() {
+  registry_->end_turn();
+  watch_spool();
+  if (last_commit_) stop_when_synced();
+  follow_deadline();
+}
+
+void Agent::Impl::on_synced(const spool::SyncReport& report) {
+  if (amqp_) amqp_->on_synced(report.commit);
+}
+
+// Publishers hear of a full spool, and of room again.
+void Agent::Impl::watch_spool() {
+  const auto may = spool_->may_publish();
+  const bool is_full = !may && may.error().code == Errc::spool_full;
+  if (is_full == amqp_->blocked().has_value()) return;
+  if (is_full)
+    log::warn("the spool is full: publishes are refused until there is room",
+              {{"error", may.error().detail}});
+  else
+    log::info("the spool has room again: publishes are taken");
+  amqp_->set_blocked(is_full ? std::optional<std::string>(may.error().detail) : std::nullopt);
+}
+
+void Agent::Impl::follow_deadline() {
+  const auto now = system_clock().now();
+  for (const auto& when : {registry_->deadline(), access_->deadline()})
+    if (when && *when <= now) {
+      registry_->on_time(now);
+      access_->on_time(now);
+      break;
+    }
+  auto next = Clock::time_point::max();
+  for (const auto& when : {registry_->deadline(), access_->deadline()})
+    if (when) next = std::min(next, *when);
+  loop_.wake_at(next);
+}
+
+void Agent::Impl::terminate() {
+  if (last_commit_) return;
+  log::info("the agent ends");
+  for (const auto& [name, listener] : listeners_) listener->stop();
+  amqp_->close_all("the agent is shutting down");
+  registry_->end_turn();
+  const auto commit = spool_->close();
+  last_commit_ = commit ? *commit : spool_->last_commit();
+  loop_.post([] {});
+}
+
+void Agent::Impl::stop_when_synced() {
+  if (spool_->synced_commit() >= *last_commit_) loop_.stop();
+}
+
+void Agent::Impl::reload() { log::info("nothing to reload yet"); }
+
+Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Agent::~Agent() = default;
+
+Result<std::unique_ptr<Agent>> Agent::start(net::Loop& loop, AgentOptions options) {
+  auto impl = std::make_unique<Impl>(loop, std::move(options));
+  if (auto started = impl->start(); !started) return started.error();
+  return std::unique_ptr<Agent>(new Agent(std::move(impl)));
+}
+
+void Agent::terminate() { impl_->terminate(); }
+void Agent::reload() { impl_->reload(); }
+
+}  // namespace pannier

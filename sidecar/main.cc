@@ -1,0 +1,120 @@
+// pannier-agent: flags and signals.
+#include <csignal>
+#include <cstdio>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include "common/files.h"
+#include "common/log.h"
+#include "sidecar/agent.h"
+#include "sidecar/dev_config.h"
+
+namespace pannier {
+namespace {
+
+constexpr int kExitConfig = 78;  // EX_CONFIG
+constexpr const char* kVersion = PANNIER_VERSION;
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "pannier-agent: %s\n", error.detail.c_str());
+  return kExitConfig;
+}
+
+Result<AgentConfig> config_in(const std::string& file) {
+  const auto text = read_file(file);
+  if (!text) return text.error();
+  return parse_agent_config(*text, file);
+}
+
+// Signals are taken by a thread of their own, so that nothing happens in a handler. SIGTERM and
+// SIGINT end the agent, SIGHUP makes it read its files again.
+class Signals {
+ public:
+  Signals() {
+    sigemptyset(&set_);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&set_, signal);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  void follow(net::Loop& loop, Agent& agent) {
+    thread_ = std::thread([this, &loop, &agent] {
+      int signal = 0;
+      while (sigwait(&set_, &signal) == 0 && signal != SIGUSR2)
+        loop.post([&agent, signal] { signal == SIGHUP ? agent.reload() : agent.terminate(); });
+    });
+  }
+  ~Signals() { stop(); }
+  // Nobody is told any more.
+  void stop() {
+    if (!thread_.joinable()) return;
+    pthread_kill(thread_.native_handle(), SIGUSR2);
+    thread_.join();
+  }
+
+ private:
+  sigset_t set_{};
+  std::thread thread_;
+};
+
+int run(AgentOptions options) {
+  Signals signals;  // before any other thread, so that none of them takes one
+  options.version = kVersion;
+  log::set_component("pannier-agent");
+  log::start_thread();
+  int code = 0;
+  {
+    net::Loop loop;
+    auto agent = Agent::start(loop, std::move(options));
+    if (agent) {
+      signals.follow(loop, **agent);
+      loop.run();
+      signals.stop();
+    } else {
+      log::error("the agent cannot start", {{"error", agent.error().detail}});
+      code = kExitConfig;
+    }
+  }
+  log::stop_thread();
+  return code;
+}
+
+int main_of(int argc, char** argv) {
+  CLI::App app("Pannier's agent: a message queue in every pod.", "pannier-agent");
+  app.set_version_flag("--version", std::string("pannier-agent ") + kVersion);
+  std::string config_file, checked_file;
+  DevOptions dev_options;
+  app.add_option("--config", config_file, "Run with this configuration");
+  app.add_option("--check-config", checked_file, "Check this configuration, and do nothing else");
+  CLI::App* dev = app.add_subcommand(
+      "dev", "Run on a developer's machine: plaintext on loopback, user guest, password guest");
+  dev->add_option("--data", dev_options.data, "Folder for the spool")->capture_default_str();
+  dev->add_option("--amqp", dev_options.amqp, "AMQP listener")->capture_default_str();
+  dev->add_option("--http", dev_options.http, "HTTP listener")->capture_default_str();
+  dev->add_option("--admin", dev_options.admin, "Admin listener")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  if (dev->parsed()) {
+    auto config = dev_config(dev_options);
+    if (!config) return fail(config.error());
+    return run({std::move(*config), true, {}});
+  }
+  if (!checked_file.empty()) {
+    const auto config = config_in(checked_file);
+    if (!config) return fail(config.error());
+    std::printf("%s is valid\n", checked_file.c_str());
+    return 0;
+  }
+  if (config_file.empty()) {
+    std::fputs(app.help().c_str(), stderr);
+    return kExitConfig;
+  }
+  auto config = config_in(config_file);
+  if (!config) return fail(config.error());
+  return run({std::move(*config), false, {}});
+}
+
+}  // namespace
+}  // namespace pannier
+
+int main(int argc, char** argv) { return pannier::main_of(argc, argv); }
