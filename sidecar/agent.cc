@@ -86,18 +86,20 @@ Result<void> Agent::Impl::open_spool() {
   if (!opened) return opened.error();
   spool_ = std::move(*opened);
   const spool::RecoveryReport& found = spool_->recovery();
-  log::info("the spool is open",
-            {{"folder", config.folders.spool}, {"spool_id", to_text(spool_->id())},
-             {"messages", found.messages}, {"clean", found.was_clean},
-             {"losses", found.losses.size()}, {"bytes_max", options.files.bytes_max}});
+  log::info("the spool is open", {{"folder", config.folders.spool},
+                                  {"spool_id", to_text(spool_->id())},
+                                  {"messages", found.messages},
+                                  {"clean", found.was_clean},
+                                  {"losses", found.losses.size()},
+                                  {"bytes_max", options.files.bytes_max}});
   queue::QueueLimits limits;
   limits.message_bytes = config.limits.memory_copy_bytes;
   queue::RegistryLimits registry_limits;
   registry_limits.queues = config.limits.queues;
   registry_limits.exchanges = config.limits.exchanges;
   registry_limits.bindings = config.limits.bindings;
-  registry_ = std::make_unique<queue::Registry>(*spool_, system_clock(), loop_, limits,
-                                                registry_limits);
+  registry_ =
+      std::make_unique<queue::Registry>(*spool_, system_clock(), loop_, limits, registry_limits);
   return registry_->recover();
 }
 
@@ -112,8 +114,9 @@ Result<void> Agent::Impl::listen(const std::string& name, const AgentListener& l
   };
   auto opened = net::Listener::open(loop_, std::move(options));
   if (!opened) return opened.error();
-  log::info("listening", {{"listener", name}, {"address", listener.addresses.front()},
-                          {"port", (*opened)->port()}});
+  log::info(
+      "listening",
+      {{"listener", name}, {"address", listener.addresses.front()}, {"port", (*opened)->port()}});
   listeners_[name] = std::move(*opened);
   return {};
 }
