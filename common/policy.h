@@ -65,10 +65,10 @@ struct DeadLetter {  // a queue, or an exchange and routing key
   std::string routing_key;
   bool operator==(const DeadLetter&) const = default;
 };
-struct Backoff {
+struct QueueBackoff {
   std::chrono::milliseconds initial = std::chrono::seconds{1};
   std::chrono::milliseconds max = std::chrono::minutes{5};
-  bool operator==(const Backoff&) const = default;
+  bool operator==(const QueueBackoff&) const = default;
 };
 struct Dedup {
   DedupBy by = DedupBy::message_id;
@@ -82,7 +82,7 @@ struct QueueDelivery {
   std::uint32_t priorities = 10;
   std::chrono::milliseconds message_ttl{0};  // 0: never
   std::uint32_t deliveries_max = 20;         // 0: no limit
-  Backoff backoff;
+  QueueBackoff backoff;
   std::optional<DeadLetter> dead_letter;
   bool single_active_consumer = false;
   GroupBy group_by = GroupBy::none;
