@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/log.h"
+
 namespace pannier::net {
 namespace {
 
@@ -40,12 +42,35 @@ void Connection::start() {
   }
   peer_.address = text_of(remote);
   peer_.is_loopback = remote.address().is_loopback();
-  begin_session();
+  if (options_.tls) {
+    if (auto begun = begin_tls(); !begun) {
+      end(begun.error());
+      return;
+    }
+  } else {
+    begin_session();
+  }
   follow_deadline();
   wait_to_read();
 }
 
+Result<void> Connection::begin_tls() {
+  state_ = State::handshake;
+  handshake_until_ = system_clock().now() + options_.limits.handshake;
+  peer_.is_tls = true;
+  if (!options_.is_client) {
+    tls_ = std::make_unique<TlsStream>(options_.tls);
+    return {};
+  }
+  tls_ = std::make_unique<TlsStream>(options_.tls, options_.tls_server);
+  ask_for_turn_end();
+  return tls_->start(cipher_);
+}
+
 void Connection::begin_session() {
+  state_ = State::running;
+  had_session_ = true;
+  if (tls_) peer_.certificate_uri = tls_->peer_uri();
   session_ = options_.make_session(peer_);
   session_->set_bell([this] { ask_for_turn_end(); });
   ask_for_turn_end();
@@ -68,8 +93,8 @@ void Connection::at_turn_end() {
 // Reading stops while the session wants no bytes; what arrives meanwhile waits in the kernel, and
 // then with the sender.
 void Connection::wait_to_read() {
-  const bool wants = state_ == State::closing || (session_ && session_->wants_bytes());
-  if (is_reading_ || peer_ended_ || !wants) return;
+  const bool wants = state_ != State::running || session_->wants_bytes();
+  if (is_reading_ || !wants) return;
   is_reading_ = true;
   socket_.async_wait(Socket::wait_read,
                      [self = shared_from_this()](boost::system::error_code error) {
@@ -89,7 +114,6 @@ void Connection::on_readable() {
       return;
     }
     if (got == 0) {
-      peer_ended_ = true;
       end(Error{Errc::closed, "the peer has closed the connection"});
       return;
     }
@@ -108,15 +132,48 @@ void Connection::on_readable() {
 
 Result<void> Connection::take_in(ByteView bytes) {
   if (state_ == State::closing) return {};  // whatever it still says
-  return session_->on_bytes(bytes);
+  return tls_ ? decrypt(bytes) : session_->on_bytes(bytes);
 }
 
-void Connection::take_output() {
-  std::swap(sending_, session_->output());
+Result<void> Connection::decrypt(ByteView bytes) {
+  Result<void> of_session;
+  auto done = tls_->on_ciphertext(
+      bytes,
+      [&](ByteView plain) {
+        if (!session_) begin_session();
+        if (of_session) of_session = session_->on_bytes(plain);
+      },
+      cipher_);
+  if (!of_session) return of_session;
+  if (!done) return done;
+  if (!session_ && tls_->is_established()) begin_session();
+  if (tls_->peer_closed()) return Error{Errc::closed, "the peer has closed the connection"};
+  return {};
+}
+
+bool Connection::has_output() const {
+  return !cipher_.empty() || (session_ && !session_->output().empty());
+}
+
+Result<void> Connection::take_output() {
   left_.clear();
   left_at_ = 0;
-  sending_.gather(left_);
-  unsent_ = sending_.size();
+  if (session_) {
+    std::swap(sending_, session_->output());
+    sending_.gather(left_);
+  }
+  if (!tls_) {
+    unsent_ = sending_.size();
+    return {};
+  }
+  auto sealed = left_.empty() ? Result<void>() : tls_->encrypt(left_, cipher_);
+  left_.clear();
+  sending_.clear();
+  cipher_sending_.clear();
+  std::swap(cipher_, cipher_sending_);
+  unsent_ = cipher_sending_.size();
+  if (unsent_ > 0) left_.push_back(cipher_sending_);
+  return sealed;
 }
 
 // As much as the kernel takes; the rest when it takes more. What has been sent may make room for
@@ -124,18 +181,29 @@ void Connection::take_output() {
 void Connection::write() {
   while (is_open() && !is_writing_) {
     if (unsent_ == 0) {
-      if (!session_ || session_->output().empty()) break;
-      take_output();
+      say_goodbye();
+      if (!has_output()) break;
+      if (auto taken = take_output(); !taken) {
+        end(taken.error());
+        return;
+      }
     }
     const std::size_t before = unsent_;
     if (!send_some()) return;
     if (unsent_ < before) {
       stalled_until_ = Clock::time_point{};
-      session_->on_sent(unsent_);
+      if (session_) session_->on_sent(unsent_);
     }
     if (unsent_ > 0) wait_to_write();
   }
   if (unsent_ == 0 && session_ && session_->wants_close() && state_ == State::running) finish();
+}
+
+// TLS has a word of its own for the end, after the session's last.
+void Connection::say_goodbye() {
+  if (!tls_ || said_goodbye_ || !session_ || !session_->wants_close() || has_output()) return;
+  said_goodbye_ = true;
+  tls_->close_notify(cipher_);
 }
 
 // False: the connection has ended.
@@ -167,6 +235,7 @@ bool Connection::send_some() {
   }
   sending_.clear();
   if (sending_.owned().capacity() > kIdleBufferBytes) sending_ = Output();
+  if (cipher_sending_.capacity() > kIdleBufferBytes) Bytes().swap(cipher_sending_);
   return true;
 }
 
@@ -237,6 +306,10 @@ void Connection::close() { end(Error{Errc::closed, "closed by us"}); }
 
 void Connection::end(const Error& why) {
   if (!is_open()) return;
+  if (tls_ && !had_session_) {
+    static log::RateLimit limit(5);
+    log::warn(limit, "a TLS handshake failed", {{"peer", peer_.address}, {"error", why.detail}});
+  }
   const auto self = std::exchange(self_, nullptr);  // until this returns
   boost::system::error_code error;
   socket_.close(error);

@@ -14,6 +14,7 @@
 #include "sidecar/net/connection_options.h"
 #include "sidecar/net/loop_impl.h"
 #include "sidecar/net/session.h"
+#include "sidecar/net/tls_stream.h"
 
 namespace pannier::net {
 
@@ -38,15 +39,18 @@ class Connection final : public AtTurnEnd, public std::enable_shared_from_this<C
     closing,  // everything is said; the peer's end is awaited for a while
   };
 
+  Result<void> begin_tls();
   void begin_session();
   void wait_to_read();
   void wait_to_write();
   void on_readable();
   Result<void> take_in(ByteView bytes);
-  Result<void> take_in_plain(ByteView bytes);
+  Result<void> decrypt(ByteView bytes);
   void write();
+  bool has_output() const;
   bool send_some();
-  void take_output();
+  Result<void> take_output();
+  void say_goodbye();
   void finish();
   void follow_deadline();
   void on_timer();
@@ -59,14 +63,18 @@ class Connection final : public AtTurnEnd, public std::enable_shared_from_this<C
   ConnectionOptions options_;
   State state_ = State::running;
   PeerInfo peer_;
+  std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<Session> session_;
   Output sending_;              // taken from the session
-  std::vector<ByteView> left_;  // of it, or of cipher_: not written yet
+  Bytes cipher_;                // to be sent next
+  Bytes cipher_sending_;        // being sent
+  std::vector<ByteView> left_;  // of what is being sent: not written yet
   std::size_t left_at_ = 0;     // index into left_
   std::size_t unsent_ = 0;
   bool is_reading_ = false;  // a wait is under way
   bool is_writing_ = false;
-  bool peer_ended_ = false;
+  bool had_session_ = false;
+  bool said_goodbye_ = false;
   bool waits_for_turn_end_ = false;
   std::shared_ptr<Connection> self_;  // while open
   asio::steady_timer timer_;

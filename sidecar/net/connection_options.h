@@ -9,10 +9,9 @@
 #include <memory>
 
 #include "sidecar/net/session.h"
+#include "sidecar/net/tls_stream.h"
 
 namespace pannier::net {
-
-class TlsContext;
 
 struct ConnectionLimits {
   std::chrono::milliseconds handshake{10'000};    // of TLS
@@ -25,6 +24,7 @@ struct ConnectionOptions {
   // Called once the peer is known: after the TLS handshake.
   std::function<std::unique_ptr<Session>(const PeerInfo& peer)> make_session;
   std::shared_ptr<const TlsContext> tls;  // null: plain
+  TlsServer tls_server;                   // clients: whom they mean to reach
   bool is_client = false;
   ConnectionLimits limits;
   // Once, when it is closed; the error says why, also for a normal end (closed).

@@ -5,13 +5,14 @@
 #include "sidecar/net/dialer.h"
 #include "sidecar/net/listener.h"
 #include "tests/net/test_session.h"
+#include "tests/net/tls_pair.h"
 
 namespace pannier::net {
 namespace {
 
 using testing::HasSubstr;
 
-class NetTest : public testing::Test {
+class NetTest : public testing::TestWithParam<bool> {
  protected:
   void listens(std::size_t connections_max = 100, ConnectionLimits limits = {}) {
     ListenerOptions options;
@@ -20,6 +21,7 @@ class NetTest : public testing::Test {
     options.limits = limits;
     options.make_session = [this](const PeerInfo& peer) { return servers.make(peer); };
     options.on_refused = [this] { ++refused; };
+    if (GetParam()) options.tls = [this] { return server_context; };
     auto opened = Listener::open(loop, std::move(options));
     ASSERT_TRUE(opened) << opened.error().detail;
     listener = std::move(*opened);
@@ -28,6 +30,16 @@ class NetTest : public testing::Test {
     ConnectionOptions options;
     options.make_session = [this](const PeerInfo& peer) { return clients.make(peer); };
     options.on_closed = [this](const Error& why) { closed.push_back(why); };
+    if (GetParam()) options.tls = client_context;
+    options.tls_server.host = "localhost";
+    return dial(loop, "127.0.0.1", listener->port(), std::move(options));
+  }
+  std::unique_ptr<Dialled> dials_pod(const std::string& pod) {
+    ConnectionOptions options;
+    options.make_session = [this](const PeerInfo& peer) { return clients.make(peer); };
+    options.on_closed = [this](const Error& why) { closed.push_back(why); };
+    options.tls = client_context;
+    options.tls_server.spiffe_uri = Office::uri(pod);
     return dial(loop, "127.0.0.1", listener->port(), std::move(options));
   }
   // Turns until it holds; a test that waits for ever fails instead.
@@ -40,6 +52,13 @@ class NetTest : public testing::Test {
     }
   }
 
+  const Office office{system_clock()};
+  const Papers papers = office.server();
+  std::shared_ptr<const TlsContext> server_context =
+      context_of({.chain = papers.chain, .key = papers.key});
+  const std::string root = office.root();
+  std::shared_ptr<const TlsContext> client_context =
+      context_of({.role = TlsRole::client, .roots = root});
   Loop loop;
   TestSessions servers, clients;
   std::unique_ptr<Listener> listener;
@@ -47,7 +66,7 @@ class NetTest : public testing::Test {
   std::vector<Error> closed;
 };
 
-TEST_F(NetTest, CarriesBytesBothWays) {
+TEST_P(NetTest, CarriesBytesBothWays) {
   listens();
   const auto client = dials();
   until([&] { return clients.count() == 1 && servers.count() == 1; });
@@ -57,10 +76,10 @@ TEST_F(NetTest, CarriesBytesBothWays) {
   until([&] { return clients[0].heard == "you too"; });
   EXPECT_THAT(servers[0].peer.address, HasSubstr("127.0.0.1:"));
   EXPECT_TRUE(servers[0].peer.is_loopback);
-  EXPECT_FALSE(servers[0].peer.is_tls);
+  EXPECT_EQ(servers[0].peer.is_tls, GetParam());
 }
 
-TEST_F(NetTest, CarriesMoreThanTheKernelTakesAtOnceInOrder) {
+TEST_P(NetTest, CarriesMoreThanTheKernelTakesAtOnceInOrder) {
   listens();
   const auto client = dials();
   until([&] { return clients.count() == 1 && servers.count() == 1; });
@@ -77,7 +96,7 @@ TEST_F(NetTest, CarriesMoreThanTheKernelTakesAtOnceInOrder) {
   EXPECT_EQ(clients[0].unsent, 0u);
 }
 
-TEST_F(NetTest, ReadsNoMoreThanTheSessionWants) {
+TEST_P(NetTest, ReadsNoMoreThanTheSessionWants) {
   listens();
   const auto client = dials();
   until([&] { return clients.count() == 1 && servers.count() == 1; });
@@ -95,7 +114,7 @@ TEST_F(NetTest, ReadsNoMoreThanTheSessionWants) {
   until([&] { return servers[0].heard.size() == much; });
 }
 
-TEST_F(NetTest, SendsEverythingBeforeItCloses) {
+TEST_P(NetTest, SendsEverythingBeforeItCloses) {
   listens();
   const auto client = dials();
   until([&] { return clients.count() == 1 && servers.count() == 1; });
@@ -108,7 +127,7 @@ TEST_F(NetTest, SendsEverythingBeforeItCloses) {
   until([&] { return listener->connections() == 0; });
 }
 
-TEST_F(NetTest, TellsTheSessionThatThePeerHasGone) {
+TEST_P(NetTest, TellsTheSessionThatThePeerHasGone) {
   listens();
   auto client = dials();
   until([&] { return clients.count() == 1 && servers.count() == 1; });
@@ -119,7 +138,7 @@ TEST_F(NetTest, TellsTheSessionThatThePeerHasGone) {
   EXPECT_TRUE(closed.empty()) << "whoever closes it knows";
 }
 
-TEST_F(NetTest, ClosesWhoeverComesBeyondTheLimit) {
+TEST_P(NetTest, ClosesWhoeverComesBeyondTheLimit) {
   listens(2);
   const auto first = dials(), second = dials();
   until([&] { return servers.count() == 2; });
@@ -129,7 +148,7 @@ TEST_F(NetTest, ClosesWhoeverComesBeyondTheLimit) {
   EXPECT_EQ(servers.count(), 2u);
 }
 
-TEST_F(NetTest, WakesTheSessionAtItsDeadline) {
+TEST_P(NetTest, WakesTheSessionAtItsDeadline) {
   listens();
   const auto client = dials();
   until([&] { return servers.count() == 1; });
@@ -139,7 +158,7 @@ TEST_F(NetTest, WakesTheSessionAtItsDeadline) {
   EXPECT_FALSE(servers[0].woken_early);
 }
 
-TEST_F(NetTest, CutsOffAPeerThatTakesNothing) {
+TEST_P(NetTest, CutsOffAPeerThatTakesNothing) {
   ConnectionLimits limits;
   limits.write_stall = std::chrono::milliseconds(30);
   listens(10, limits);
@@ -152,7 +171,7 @@ TEST_F(NetTest, CutsOffAPeerThatTakesNothing) {
   until([&] { return servers.gone(0); });
 }
 
-TEST_F(NetTest, EndsTheConnectionWhenTheSessionFails) {
+TEST_P(NetTest, EndsTheConnectionWhenTheSessionFails) {
   listens();
   const auto client = dials();
   until([&] { return clients.count() == 1 && servers.count() == 1; });
@@ -162,7 +181,7 @@ TEST_F(NetTest, EndsTheConnectionWhenTheSessionFails) {
   EXPECT_EQ(clients[0].heard, "sorry");
 }
 
-TEST_F(NetTest, SaysWhyADialFailed) {
+TEST_P(NetTest, SaysWhyADialFailed) {
   listens();
   const std::uint16_t port = listener->port();
   listener.reset();
@@ -177,7 +196,7 @@ TEST_F(NetTest, SaysWhyADialFailed) {
   EXPECT_THAT(closed[1].detail, HasSubstr("'somewhere' is no IP address"));
 }
 
-TEST_F(NetTest, SaysWhichAddressItCannotListenOn) {
+TEST_P(NetTest, SaysWhichAddressItCannotListenOn) {
   listens();
   ListenerOptions options;
   options.addresses = {"127.0.0.1"};
@@ -189,7 +208,7 @@ TEST_F(NetTest, SaysWhichAddressItCannotListenOn) {
   EXPECT_THAT(Listener::open(loop, options).error().detail, HasSubstr("'localhost'"));
 }
 
-TEST_F(NetTest, ListensOnBothProtocolsOfLoopback) {
+TEST_P(NetTest, ListensOnBothProtocolsOfLoopback) {
   ListenerOptions options;
   options.addresses = {"127.0.0.1", "::1"};
   options.make_session = [this](const PeerInfo& peer) { return servers.make(peer); };
@@ -204,7 +223,7 @@ TEST_F(NetTest, ListensOnBothProtocolsOfLoopback) {
   EXPECT_THAT(servers[0].peer.address, HasSubstr("[::1]:"));
 }
 
-TEST_F(NetTest, EndsATurnAfterWhatCameInIt) {
+TEST_P(NetTest, EndsATurnAfterWhatCameInIt) {
   listens();
   const auto client = dials();
   until([&] { return clients.count() == 1 && servers.count() == 1; });
@@ -221,6 +240,71 @@ TEST_F(NetTest, EndsATurnAfterWhatCameInIt) {
   EXPECT_EQ(turns, 1);
   loop.set_end_of_turn({});
 }
+
+INSTANTIATE_TEST_SUITE_P(Over, NetTest, testing::Bool(),
+                         [](const auto& with) { return with.param ? "Tls" : "Plain"; });
+
+class TlsNetTest : public NetTest {};
+
+TEST_P(TlsNetTest, KnowsThePodAtTheOtherEnd) {
+  const Papers peer = office.peer("7");
+  server_context = context_of({.chain = peer.chain,
+                               .key = peer.key,
+                               .roots = root,
+                               .client_certificate = ClientCertificate::required});
+  client_context =
+      context_of({.role = TlsRole::client, .chain = peer.chain, .key = peer.key, .roots = root});
+  listens();
+  const auto client = dials_pod("7");
+  until([&] { return servers.count() == 1 && clients.count() == 1; });
+  EXPECT_EQ(servers[0].peer.certificate_uri, Office::uri("7"));
+  EXPECT_EQ(clients[0].peer.certificate_uri, Office::uri("7"));
+  const auto other = dials_pod("8");
+  until([&] { return closed.size() == 1; });
+  EXPECT_EQ(closed[0].code, Errc::not_authenticated);
+}
+
+TEST_P(TlsNetTest, ServesNobodyWhoSpeaksPlain) {
+  listens();
+  client_context = nullptr;
+  const auto client = dials();
+  until([&] { return clients.count() == 1; });
+  clients[0].say("GET / HTTP/1.1\r\n\r\n");
+  until([&] { return closed.size() == 1; });
+  EXPECT_EQ(servers.count(), 0u);
+}
+
+TEST_P(TlsNetTest, CutsOffWhoeverDoesNotShakeHands) {
+  ConnectionLimits limits;
+  limits.handshake = std::chrono::milliseconds(20);
+  listens(10, limits);
+  client_context = nullptr;
+  const auto client = dials();
+  until([&] { return closed.size() == 1; });
+  EXPECT_EQ(servers.count(), 0u);
+}
+
+TEST_P(TlsNetTest, ShowsANewCertificateWithoutDroppingOldConnections) {
+  listens();
+  const auto first = dials();
+  until([&] { return clients.count() == 1 && servers.count() == 1; });
+  const Office later(system_clock(), "later");
+  const Papers renewed = later.server();
+  server_context = context_of({.chain = renewed.chain, .key = renewed.key});
+  const std::string both = root + later.root();
+  client_context = context_of({.role = TlsRole::client, .roots = both});
+  const auto second = dials();
+  until([&] { return clients.count() == 2 && servers.count() == 2; });
+  clients[0].say("still here");
+  until([&] { return servers[0].heard == "still here"; });
+  client_context = context_of({.role = TlsRole::client, .roots = root});
+  const auto third = dials();
+  until([&] { return closed.size() == 1; });
+  EXPECT_EQ(closed[0].code, Errc::not_authenticated) << "it was shown the new one";
+}
+
+INSTANTIATE_TEST_SUITE_P(Over, TlsNetTest, testing::Values(true),
+                         [](const auto&) { return "Tls"; });
 
 }  // namespace
 }  // namespace pannier::net
