@@ -34,11 +34,32 @@ Agent::Impl::~Impl() {
 
 Result<void> Agent::Impl::start() {
   if (auto opened = open_spool(); !opened) return opened;
-  const AgentConfig& config = options_.config;
+  make_access();
+  make_amqp();
+  loop_.set_end_of_turn([this] { end_turn(); });
+  if (options_.is_dev) {
+    Policy policy;
+    policy.namespace_name = options_.config.identity.namespace_name;
+    policy.client_topology = ClientTopology::local;
+    access_->allow_guest();
+    apply(policy);
+    return policy_ ? Result<void>() : Error{Errc::bad_config, "the listeners cannot be opened"};
+  }
+  if (auto opened = open_app_folder(); !opened) return opened;
+  if (auto opened = open_peer_tls(); !opened) return opened;
+  watch_files();
+  return {};
+}
+
+void Agent::Impl::make_access() {
   queue::PolicyAccessOptions access;
-  access.trust_domain = config.identity.trust_domain;
-  access.namespace_name = config.identity.namespace_name;
+  access.trust_domain = options_.config.identity.trust_domain;
+  access.namespace_name = options_.config.identity.namespace_name;
   access_ = std::make_unique<queue::PolicyAccess>(loop_, pool_, system_clock(), access);
+}
+
+void Agent::Impl::make_amqp() {
+  const AgentConfig& config = options_.config;
   amqp::AmqpLimits limits;
   limits.frame_max = config.limits.frame_bytes;
   limits.channel_max = static_cast<std::uint16_t>(config.limits.channels_per_connection);
@@ -49,15 +70,29 @@ Result<void> Agent::Impl::start() {
   amqp_ = std::make_unique<amqp::SessionContext>(*registry_, *access_, system_clock(), limits);
   amqp_->product_version = options_.version;
   amqp_->vhost_alias = config.identity.namespace_name;
-  if (options_.is_dev) {
-    Policy policy;
-    policy.namespace_name = config.identity.namespace_name;
-    policy.client_topology = ClientTopology::local;
-    access_->apply(policy);
-    access_->allow_guest();
-  }
-  loop_.set_end_of_turn([this] { end_turn(); });
-  return open_listeners();
+}
+
+Result<void> Agent::Impl::open_app_folder() {
+  const AgentConfig& config = options_.config;
+  auto folder = AppFolder::open(config, wall_time(system_clock().now_ms()));
+  if (!folder) return folder.error();
+  access_->set_pod_credential(folder->user(), folder->password(), config.identity.service_account);
+  auto tls = AppTls::make(std::move(*folder), system_clock());
+  if (!tls) return tls.error();
+  app_tls_ = std::move(*tls);
+  return {};
+}
+
+Result<void> Agent::Impl::open_peer_tls() {
+  const auto& local = options_.config.local;
+  if (!local || local->certificate_file.empty()) return {};
+  net::TlsOptions options;
+  options.client_certificate = net::ClientCertificate::required;
+  auto opened =
+      net::TlsReload::open({local->certificate_file, local->key_file, local->ca_file}, options);
+  if (!opened) return opened.error();
+  peer_tls_ = std::move(*opened);
+  return {};
 }
 
 Result<void> Agent::Impl::open_spool() {
@@ -103,31 +138,6 @@ Result<void> Agent::Impl::open_spool() {
   return registry_->recover();
 }
 
-Result<void> Agent::Impl::listen(const std::string& name, const AgentListener& listener) {
-  net::ListenerOptions options;
-  options.addresses = listener.addresses;
-  options.port = listener.port;
-  options.connections_max = options_.config.limits.connections;
-  options.limits.handshake = options_.config.limits.handshake_timeout;
-  options.make_session = [this](const net::PeerInfo& peer) {
-    return std::make_unique<amqp::ServerSession>(*amqp_, peer);
-  };
-  auto opened = net::Listener::open(loop_, std::move(options));
-  if (!opened) return opened.error();
-  log::info(
-      "listening",
-      {{"listener", name}, {"address", listener.addresses.front()}, {"port", (*opened)->port()}});
-  listeners_[name] = std::move(*opened);
-  return {};
-}
-
-Result<void> Agent::Impl::open_listeners() {
-  const AgentListeners& listeners = options_.config.listeners;
-  if (listeners.amqp.enabled)
-    if (auto done = listen("amqp", listeners.amqp); !done) return done;
-  return {};
-}
-
 // Everything that arrived in this turn goes to the committer as one batch, before answers are
 // written.
 void Agent::Impl::end_turn() {
@@ -154,18 +164,25 @@ void Agent::Impl::watch_spool() {
   amqp_->set_blocked(is_full ? std::optional<std::string>(may.error().detail) : std::nullopt);
 }
 
+std::optional<Clock::time_point> Agent::Impl::deadline() const {
+  std::optional<Clock::time_point> next;
+  const auto consider = [&next](std::optional<Clock::time_point> when) {
+    if (when && (!next || *when < *next)) next = when;
+  };
+  consider(registry_->deadline());
+  consider(access_->deadline());
+  if (policy_file_) consider(next_look_);
+  return next;
+}
+
 void Agent::Impl::follow_deadline() {
   const auto now = system_clock().now();
-  for (const auto& when : {registry_->deadline(), access_->deadline()})
-    if (when && *when <= now) {
-      registry_->on_time(now);
-      access_->on_time(now);
-      break;
-    }
-  auto next = Clock::time_point::max();
-  for (const auto& when : {registry_->deadline(), access_->deadline()})
-    if (when) next = std::min(next, *when);
-  loop_.wake_at(next);
+  if (const auto when = deadline(); when && *when <= now) {
+    registry_->on_time(now);
+    access_->on_time(now);
+    look_at_files(now);
+  }
+  loop_.wake_at(deadline().value_or(Clock::time_point::max()));
 }
 
 void Agent::Impl::terminate() {
@@ -183,7 +200,10 @@ void Agent::Impl::stop_when_synced() {
   if (spool_->synced_commit() >= *last_commit_) loop_.stop();
 }
 
-void Agent::Impl::reload() { log::info("nothing to reload yet"); }
+void Agent::Impl::reload() {
+  next_look_ = {};
+  follow_deadline();
+}
 
 Agent::Agent(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Agent::~Agent() = default;

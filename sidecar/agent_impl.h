@@ -7,7 +7,10 @@
 
 #include "sidecar/agent.h"
 #include "sidecar/amqp/server_session.h"
+#include "sidecar/app_tls.h"
+#include "sidecar/file_watch.h"
 #include "sidecar/net/listener.h"
+#include "sidecar/net/tls_reload.h"
 #include "sidecar/queue/policy_access.h"
 #include "sidecar/spool/posix_disk.h"
 
@@ -23,25 +26,50 @@ class Agent::Impl {
   void reload();
 
  private:
+  using MakeSession = std::function<std::unique_ptr<net::Session>(const net::PeerInfo& peer)>;
+  using GetTls = std::function<std::shared_ptr<const net::TlsContext>()>;
+
   Result<void> open_spool();
+  void make_access();
+  void make_amqp();
+  Result<void> open_app_folder();
+  Result<void> open_peer_tls();
+  // agent_policy.cc
+  void watch_files();
+  void look_at_files(Clock::time_point now);
+  void on_policy_text(const std::string& text);
+  void on_members_text(const std::string& text);
+  void apply(const Policy& policy);
+  void renew_certificates();
+  // agent_listeners.cc
   Result<void> open_listeners();
-  Result<void> listen(const std::string& name, const AgentListener& listener);
+  Result<void> listen(const std::string& name, const AgentListener& listener, GetTls tls,
+                      MakeSession make);
+  MakeSession amqp_session() const;
   void end_turn();
   void on_synced(const spool::SyncReport& report);
   void watch_spool();
   void follow_deadline();
   void stop_when_synced();
+  std::optional<Clock::time_point> deadline() const;
 
   net::Loop& loop_;
   AgentOptions options_;
   std::unique_ptr<spool::PosixDisk> disk_;  // jobs of these threads use it to their end
   ThreadExecutor committer_{"pannier-sync", 1};
+  std::unique_ptr<net::TlsReload> peer_tls_;
   ThreadExecutor pool_{"pannier-pool", 2};
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<queue::Registry> registry_;
   std::unique_ptr<queue::PolicyAccess> access_;
   std::unique_ptr<amqp::SessionContext> amqp_;
   std::map<std::string, std::unique_ptr<net::Listener>> listeners_;
+  std::unique_ptr<AppTls> app_tls_;
+  std::unique_ptr<FileWatch> policy_file_, members_file_;
+  std::optional<Policy> policy_;
+  bool is_reloading_ = false;   // certificates, on the pool
+  bool policy_failed_ = false;  // part of it could not be applied: tried again
+  Clock::time_point next_look_{};
   std::optional<spool::Commit> last_commit_;  // of a spool that is being closed
 };
 

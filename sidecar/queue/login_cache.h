@@ -19,7 +19,8 @@
 namespace pannier::queue {
 
 // Whether a password with that end counts. The end itself is too late.
-inline bool is_valid_at(const std::optional<Timestamp>& valid_until, std::int64_t wall_ms) {
+inline bool is_valid_at(const std::optional<pannier::Timestamp>& valid_until,
+                        std::int64_t wall_ms) {
   return !valid_until || std::chrono::milliseconds{wall_ms} < valid_until->time_since_epoch();
 }
 
@@ -39,7 +40,7 @@ class LoginCache {
   }
 
   void insert(const CredentialDigest& credential, Principal principal,
-              std::optional<Timestamp> valid_until) {
+              std::optional<pannier::Timestamp> valid_until) {
     if (logins_max_ == 0) return;
     const Clock::time_point now = clock_.now();
     while (!ages_.empty() && (ages_.front().first <= now || ages_.size() >= logins_max_)) {
@@ -61,7 +62,7 @@ class LoginCache {
   struct Login {
     Principal principal;
     Clock::time_point until;
-    std::optional<Timestamp> valid_until;
+    std::optional<pannier::Timestamp> valid_until;
   };
 
   const Clock& clock_;

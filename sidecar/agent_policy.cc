@@ -1,0 +1,93 @@
+#include "common/log.h"
+#include "sidecar/agent_impl.h"
+
+namespace pannier {
+namespace {
+
+constexpr std::chrono::seconds kLookInterval{1};
+
+}  // namespace
+
+void Agent::Impl::watch_files() {
+  const auto& local = options_.config.local;
+  if (!local) return;
+  policy_file_ = std::make_unique<FileWatch>(
+      loop_, pool_, local->policy_file, [this](const std::string& text) { on_policy_text(text); });
+  if (!local->members_file.empty())
+    members_file_ =
+        std::make_unique<FileWatch>(loop_, pool_, local->members_file,
+                                    [this](const std::string& text) { on_members_text(text); });
+  next_look_ = {};
+  loop_.post([] {});  // a turn, in which they are looked at
+}
+
+void Agent::Impl::look_at_files(Clock::time_point now) {
+  if (!policy_file_ || now < next_look_) return;
+  next_look_ = now + kLookInterval;
+  policy_file_->look();
+  if (members_file_) members_file_->look();
+  renew_certificates();
+  if (policy_failed_) apply(Policy(*policy_));
+}
+
+// A policy that cannot be read changes nothing.
+void Agent::Impl::on_policy_text(const std::string& text) {
+  const auto policy = parse_policy(text, policy_file_->file());
+  if (!policy) {
+    log::error("the policy cannot be used; the last one still counts",
+               {{"error", policy.error().detail}});
+    return;
+  }
+  apply(*policy);
+}
+
+void Agent::Impl::on_members_text(const std::string& text) {
+  const auto members = parse_members(text, members_file_->file());
+  if (!members) {
+    log::error("the list of members cannot be used; the last one still counts",
+               {{"error", members.error().detail}});
+    return;
+  }
+  access_->apply(*members);
+}
+
+// Nobody is served before there is one.
+void Agent::Impl::apply(const Policy& policy) {
+  const queue::Applied applied = registry_->apply(policy);
+  access_->apply(policy);
+  for (const auto& failure : applied.failures)
+    log::error("a queue of the policy cannot be applied yet",
+               {{"queue", failure.queue}, {"error", failure.error.detail}});
+  policy_failed_ = !applied;
+  const bool is_first = !policy_;
+  policy_ = policy;
+  if (!is_first) {
+    log::info("a policy is applied", {{"queues", policy.queues.size()}});
+    return;
+  }
+  if (auto opened = open_listeners(); !opened) {
+    log::error("the agent cannot serve", {{"error", opened.error().detail}});
+    policy_.reset();
+    if (!options_.is_dev) loop_.stop();
+  }
+}
+
+void Agent::Impl::renew_certificates() {
+  if (app_tls_)
+    if (auto renewed = app_tls_->renew(); !renewed)
+      log::error("the app's certificate cannot be renewed", {{"error", renewed.error().detail}});
+  if (!peer_tls_ || std::exchange(is_reloading_, true)) return;
+  pool_.post([this, tls = peer_tls_.get()] {  // both outlive the pool
+    auto reloaded = tls->reload();
+    loop_.post([this, reloaded = std::move(reloaded)] {
+      is_reloading_ = false;
+      if (!reloaded)
+        log::warn("the peer certificate's files cannot be used; the last ones still count",
+                  {{"error", reloaded.error().detail}});
+      else if (*reloaded)
+        log::info("a new peer certificate is in use");
+    });
+  });
+}
+
+}  // namespace pannier
