@@ -10,7 +10,7 @@ function(pannier_allow room)
     if(NOT used_tree)
       message(FATAL_ERROR "Room ${room} may not use ${used}, which is not printed above it.")
     elseif(NOT used_tree STREQUAL tree AND NOT used_tree STREQUAL "common"
-           AND NOT tree STREQUAL "tests")
+           AND NOT tree MATCHES "^(tests|bench)$")
       message(FATAL_ERROR "Room ${room} is in ${tree}/ and may not use ${used} in ${used_tree}/.")
     endif()
   endforeach()
