@@ -64,6 +64,7 @@ class Channel {
     std::uint64_t body_size = 0;
     std::uint64_t received = 0;
     Bytes properties;
+    std::optional<Charge> charge;
     std::shared_ptr<std::byte[]> body;             // small ones whole
     Bytes part;                                    // large ones: the part that is filling
     std::optional<Result<std::uint64_t>> body_id;  // large ones: in the spool, or why not
@@ -115,7 +116,7 @@ class Channel {
 
   // channel_publish.cc
   Result<void> on_publish(const BasicPublish& method);
-  void start_body();
+  Result<void> start_body();
   Result<void> add_to_parts(ByteView payload);
   Result<void> flush_part();
   Result<void> finish_publish();

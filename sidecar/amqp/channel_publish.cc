@@ -50,20 +50,24 @@ Result<void> Channel::on_header(ByteView payload) {
   publishing_->properties.assign(header->properties.begin(), header->properties.end());
   publishing_->is_complete = publishing_->body_size == 0;
   if (publishing_->is_complete) return finish_publish();
-  start_body();
-  return {};
+  return start_body();
 }
 
 // Small bodies are put together in the buffer that serves the journal and every delivery; large
 // ones go to the journal part by part.
-void Channel::start_body() {
+Result<void> Channel::start_body() {
   Publishing& publishing = *publishing_;
+  publishing.charge =
+      Charge::of(session_.incomplete(), std::min(publishing.body_size, context_.limits.part_bytes));
+  if (!publishing.charge)
+    return Error{Errc::limit_reached, "too many bytes in messages that are not complete"};
   if (publishing.body_size <= context_.limits.part_bytes) {
     publishing.body = std::make_shared_for_overwrite<std::byte[]>(publishing.body_size);
-    return;
+    return {};
   }
   auto body = context_.registry.spool().begin_body();
   publishing.body_id = body ? Result<std::uint64_t>(*body) : Result<std::uint64_t>(body.error());
+  return {};
 }
 
 Result<void> Channel::on_body(ByteView payload) {

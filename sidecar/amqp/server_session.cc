@@ -12,6 +12,7 @@ ServerSession::ServerSession(SessionContext& context, net::PeerInfo peer)
       owner_(context.add(*this)),
       frame_max_(context.limits.frame_max_unauthenticated),
       channel_max_(context.limits.channel_max),
+      incomplete_(context.limits.incomplete_bytes_per_session, &context.incomplete),
       handshake_until_(context.clock.now() + context.limits.handshake),
       last_received_(context.clock.now()),
       last_sent_(context.clock.now()),

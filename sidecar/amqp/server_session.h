@@ -62,6 +62,7 @@ class ServerSession final : public net::Session, public SessionLink {
   const queue::Principal& principal() const override { return principal_; }
   queue::OwnerId owner() const override { return owner_; }
   std::uint32_t frame_max() const override { return frame_max_; }
+  Budget& incomplete() override { return incomplete_; }
   bool wants_cancel_notify() const override { return wants_cancel_notify_; }
   bool is_overfull() const override;
   void go_on() override;
@@ -123,6 +124,7 @@ class ServerSession final : public net::Session, public SessionLink {
   std::string client_name_;
   std::string mechanism_;
   MethodId current_{};  // the method being handled, for close's class and method
+  Budget incomplete_;
   std::map<ChannelId, std::unique_ptr<Channel>> channels_;
   std::map<ChannelId, Ending> ending_;
   std::set<ChannelId> closing_channels_;  // channel.close is out, or comes after a content

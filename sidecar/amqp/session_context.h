@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "sidecar/amqp/budget.h"
 #include "sidecar/amqp/reply.h"
 #include "sidecar/amqp/wire.h"
 #include "sidecar/net/session.h"
@@ -30,6 +31,9 @@ struct AmqpLimits {
   std::size_t unacked_per_channel = 65'535;
   std::uint64_t unacked_bytes_per_channel = 256u << 20;
   std::size_t consumers_per_channel = 4'096;
+  // Bodies that have begun and are not complete: announced bytes, of all channels.
+  std::uint64_t incomplete_bytes_per_session = 4u << 20;
+  std::uint64_t incomplete_bytes = 16u << 20;
   std::size_t unsent_bytes = 1u << 20;      // deliveries stop beyond
   std::size_t unsent_bytes_max = 4u << 20;  // reading stops beyond, held answers included
   std::size_t answers_waiting = 4'096;      // per channel; its next request waits, unread
@@ -43,7 +47,11 @@ class SessionContext {
  public:
   SessionContext(queue::Registry& with_registry, queue::Access& with_access,
                  const Clock& with_clock, const AmqpLimits& with_limits)
-      : registry(with_registry), access(with_access), clock(with_clock), limits(with_limits) {}
+      : registry(with_registry),
+        access(with_access),
+        clock(with_clock),
+        limits(with_limits),
+        incomplete(with_limits.incomplete_bytes) {}
   SessionContext(const SessionContext&) = delete;
   SessionContext& operator=(const SessionContext&) = delete;
 
@@ -51,6 +59,7 @@ class SessionContext {
   queue::Access& access;
   const Clock& clock;
   AmqpLimits limits;
+  Budget incomplete;
   std::string product_version = "0";
   std::string vhost = "/";
   std::string vhost_alias;  // the namespace's name
@@ -90,6 +99,7 @@ class SessionLink {
   virtual const queue::Principal& principal() const = 0;
   virtual queue::OwnerId owner() const = 0;
   virtual std::uint32_t frame_max() const = 0;
+  virtual Budget& incomplete() = 0;
   virtual bool wants_cancel_notify() const = 0;
   virtual bool is_overfull() const = 0;  // too much unsent output
   // What waited behind an answer may go on.

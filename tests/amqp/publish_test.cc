@@ -244,5 +244,35 @@ TEST_F(AmqpPublish, NacksWhatAFullSpoolRefusesAndReadsOn) {
   EXPECT_EQ(peer.gets<ChannelClose>(2).reply_code, 506);
 }
 
+// Whoever announces bodies on many channels and sends none of them takes memory all the same.
+TEST_F(AmqpPublish, BoundsWhatIsAnnouncedAndNotSent) {
+  declares("orders");
+  const auto announces = [&](ChannelId channel, Script& by) {
+    by.opens_channel(channel).sends(channel, BasicPublish{0, "", "orders", false, false});
+    net::Output header;
+    put_content_header(header, channel, 100'000, ByteView(Bytes(2)));
+    by.feeds(header);
+  };
+  const auto most = agent.context.limits.incomplete_bytes_per_session / 100'000;
+  for (ChannelId channel = 2; channel < 2 + most; ++channel) announces(channel, peer);
+  peer.forgets();
+  EXPECT_EQ(agent.context.incomplete.used(), most * 100'000);
+  announces(static_cast<ChannelId>(2 + most), peer);
+  EXPECT_EQ(peer.gets<ConnectionClose>(0).reply_code, 530);
+  EXPECT_EQ(agent.context.incomplete.used(), 0u);
+  peer.hangs_up();
+}
+
+TEST_F(AmqpPublish, GivesBackTheRoomOfACompleteMessage) {
+  declares("orders");
+  const auto most = agent.context.limits.incomplete_bytes_per_session / 100'000;
+  for (std::uint64_t i = 0; i < 3 * most; ++i) {
+    peer.publishes(1, "", "orders", letters(100'000));
+    agent.turn();
+  }
+  EXPECT_EQ(agent.find("orders")->status().ready, 3 * most);
+  EXPECT_EQ(agent.context.incomplete.used(), 0u);
+}
+
 }  // namespace
 }  // namespace pannier::amqp
