@@ -1,27 +1,23 @@
 #include "sidecar/net/connection.h"
 
 #include <sys/socket.h>
-#include <sys/uio.h>
 
-#include <array>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 #include "common/log.h"
 
 namespace pannier::net {
 namespace {
 
-constexpr std::size_t kPiecesPerWrite = 64;
-constexpr std::size_t kIdleBufferBytes = 16u << 10;  // what an idle connection may keep
+// Of what TLS itself has to say, while the peer does not take it: it may ask for new keys for ever.
+constexpr std::size_t kCipherBytesMax = 64u << 10;
 
 std::string text_of(const asio::ip::tcp::endpoint& endpoint) {
   const std::string address = endpoint.address().to_string();
   const std::string port = std::to_string(endpoint.port());
   return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
 }
-
-std::string reason(int code) { return std::error_code(code, std::generic_category()).message(); }
 
 }  // namespace
 
@@ -31,7 +27,7 @@ Connection::Connection(Loop::Impl& loop, Socket socket, ConnectionOptions option
 Connection::~Connection() = default;
 
 void Connection::start() {
-  self_ = shared_from_this();
+  loop_.open.insert(shared_from_this());
   boost::system::error_code error;
   socket_.non_blocking(true, error);
   socket_.set_option(asio::ip::tcp::no_delay(true), error);
@@ -50,6 +46,7 @@ void Connection::start() {
   } else {
     begin_session();
   }
+  if (!is_open()) return;
   follow_deadline();
   wait_to_read();
 }
@@ -69,11 +66,26 @@ Result<void> Connection::begin_tls() {
 
 void Connection::begin_session() {
   state_ = State::running;
-  had_session_ = true;
   if (tls_) peer_.certificate_uri = tls_->peer_uri();
   session_ = options_.make_session(peer_);
+  if (!session_) {
+    end(Error{Errc::closed, "the peer is not wanted"});
+    return;
+  }
+  if (!is_open()) {  // closed while it was made
+    end_session();
+    return;
+  }
   session_->set_bell([this] { ask_for_turn_end(); });
   ask_for_turn_end();
+}
+
+// It may be at work, and whoever made it may still look at it: it stays until the connection ends.
+void Connection::end_session() {
+  if (session() == nullptr) return;
+  is_session_over_ = true;
+  session_->set_bell({});
+  session_->on_closed();
 }
 
 void Connection::ask_for_turn_end() {
@@ -90,11 +102,25 @@ void Connection::at_turn_end() {
   follow_deadline();
 }
 
+void Connection::abandon() {
+  is_session_over_ = true;
+  if (session_) session_->set_bell({});
+  boost::system::error_code error;
+  socket_.close(error);
+  timer_.cancel();
+  session_.reset();
+}
+
 // Reading stops while the session wants no bytes; what arrives meanwhile waits in the kernel, and
 // then with the sender.
+bool Connection::may_read() const {
+  if (state_ == State::closing) return true;
+  if (cipher_.size() > kCipherBytesMax) return false;
+  return !session_ || session_->wants_bytes();
+}
+
 void Connection::wait_to_read() {
-  const bool wants = state_ != State::running || session_->wants_bytes();
-  if (is_reading_ || !wants) return;
+  if (is_reading_ || !may_read()) return;
   is_reading_ = true;
   socket_.async_wait(Socket::wait_read,
                      [self = shared_from_this()](boost::system::error_code error) {
@@ -104,13 +130,13 @@ void Connection::wait_to_read() {
 }
 
 void Connection::on_readable() {
-  for (std::size_t taken = 0; taken < options_.limits.read_bytes_per_turn;) {
+  for (std::size_t taken = 0; taken < options_.limits.read_bytes_per_turn && may_read();) {
     const ssize_t got =
         ::recv(socket_.native_handle(), loop_.scratch.data(), loop_.scratch.size(), 0);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
-      end(Error{Errc::closed, reason(errno)});
+      end(Error{Errc::closed, std::error_code(errno, std::generic_category()).message()});
       return;
     }
     if (got == 0) {
@@ -119,13 +145,9 @@ void Connection::on_readable() {
     }
     const auto size = static_cast<std::size_t>(got);
     taken += size;
-    if (auto done = take_in(ByteView(loop_.scratch).first(size)); !done) {
-      write();  // what the session, or TLS, has to say about it
-      end(done.error());
-      return;
-    }
-    if (!is_open() || size < loop_.scratch.size()) break;
-    if (session_ && !session_->wants_bytes()) break;
+    if (auto done = take_in(ByteView(loop_.scratch).first(size)); !done) fail(done.error());
+    if (!is_open()) return;
+    if (size < loop_.scratch.size()) break;
   }
   ask_for_turn_end();
 }
@@ -140,123 +162,16 @@ Result<void> Connection::decrypt(ByteView bytes) {
   auto done = tls_->on_ciphertext(
       bytes,
       [&](ByteView plain) {
-        if (!session_) begin_session();
-        if (of_session) of_session = session_->on_bytes(plain);
+        if (!session_ && is_open()) begin_session();
+        if (of_session && session() != nullptr) of_session = session_->on_bytes(plain);
       },
       cipher_);
+  if (!is_open()) return {};
   if (!of_session) return of_session;
   if (!done) return done;
   if (!session_ && tls_->is_established()) begin_session();
   if (tls_->peer_closed()) return Error{Errc::closed, "the peer has closed the connection"};
   return {};
-}
-
-bool Connection::has_output() const {
-  return !cipher_.empty() || (session_ && !session_->output().empty());
-}
-
-Result<void> Connection::take_output() {
-  left_.clear();
-  left_at_ = 0;
-  if (session_) {
-    std::swap(sending_, session_->output());
-    sending_.gather(left_);
-  }
-  if (!tls_) {
-    unsent_ = sending_.size();
-    return {};
-  }
-  auto sealed = left_.empty() ? Result<void>() : tls_->encrypt(left_, cipher_);
-  left_.clear();
-  sending_.clear();
-  cipher_sending_.clear();
-  std::swap(cipher_, cipher_sending_);
-  unsent_ = cipher_sending_.size();
-  if (unsent_ > 0) left_.push_back(cipher_sending_);
-  return sealed;
-}
-
-// As much as the kernel takes; the rest when it takes more. What has been sent may make room for
-// more output.
-void Connection::write() {
-  while (is_open() && !is_writing_) {
-    if (unsent_ == 0) {
-      say_goodbye();
-      if (!has_output()) break;
-      if (auto taken = take_output(); !taken) {
-        end(taken.error());
-        return;
-      }
-    }
-    const std::size_t before = unsent_;
-    if (!send_some()) return;
-    if (unsent_ < before) {
-      stalled_until_ = Clock::time_point{};
-      if (session_) session_->on_sent(unsent_);
-    }
-    if (unsent_ > 0) wait_to_write();
-  }
-  if (unsent_ == 0 && session_ && session_->wants_close() && state_ == State::running) finish();
-}
-
-// TLS has a word of its own for the end, after the session's last.
-void Connection::say_goodbye() {
-  if (!tls_ || said_goodbye_ || !session_ || !session_->wants_close() || has_output()) return;
-  said_goodbye_ = true;
-  tls_->close_notify(cipher_);
-}
-
-// False: the connection has ended.
-bool Connection::send_some() {
-  while (unsent_ > 0) {
-    std::array<iovec, kPiecesPerWrite> pieces;
-    std::size_t count = 0;
-    for (std::size_t i = left_at_; i < left_.size() && count < pieces.size(); ++i, ++count)
-      pieces[count] = {const_cast<std::byte*>(left_[i].data()), left_[i].size()};
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = count;
-    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
-    if (sent < 0) {
-      end(Error{Errc::closed, reason(errno)});
-      return false;
-    }
-    auto size = static_cast<std::size_t>(sent);
-    unsent_ -= size;
-    while (size > 0) {
-      ByteView& piece = left_[left_at_];
-      const std::size_t part = std::min(size, piece.size());
-      piece = piece.subspan(part);
-      size -= part;
-      if (piece.empty()) ++left_at_;
-    }
-  }
-  sending_.clear();
-  if (sending_.owned().capacity() > kIdleBufferBytes) sending_ = Output();
-  if (cipher_sending_.capacity() > kIdleBufferBytes) Bytes().swap(cipher_sending_);
-  return true;
-}
-
-void Connection::wait_to_write() {
-  is_writing_ = true;
-  if (stalled_until_ == Clock::time_point{})
-    stalled_until_ = system_clock().now() + options_.limits.write_stall;
-  socket_.async_wait(Socket::wait_write,
-                     [self = shared_from_this()](boost::system::error_code error) {
-                       self->is_writing_ = false;
-                       if (!error && self->is_open()) self->ask_for_turn_end();
-                     });
-}
-
-// Our end first; then the peer's is awaited, so that what we said is not cut off by a reset.
-void Connection::finish() {
-  state_ = State::closing;
-  closed_by_ = system_clock().now() + options_.limits.linger;
-  boost::system::error_code error;
-  socket_.shutdown(Socket::shutdown_send, error);
-  wait_to_read();
 }
 
 std::optional<Clock::time_point> Connection::next_deadline() const {
@@ -270,9 +185,10 @@ std::optional<Clock::time_point> Connection::next_deadline() const {
 // A timer that is set earlier than need be is left alone: it looks again when it fires.
 void Connection::follow_deadline() {
   const auto next = next_deadline();
-  if (!next || *next >= timer_at_) return;
-  timer_at_ = *next;
-  timer_.expires_at(*next);
+  const auto at = next ? std::max(*next, asleep_until_) : Clock::time_point::max();
+  if (at >= timer_at_) return;
+  timer_at_ = at;
+  timer_.expires_at(at);
   timer_.async_wait([self = shared_from_this()](boost::system::error_code error) {
     if (error || !self->is_open()) return;
     self->timer_at_ = Clock::time_point::max();
@@ -297,6 +213,8 @@ void Connection::on_timer() {
       return;
     }
     session_->on_time(now);
+    asleep_until_ = now + Loop::Impl::kWakeInterval;
+    if (!is_open()) return;
     ask_for_turn_end();
   }
   follow_deadline();
@@ -304,21 +222,36 @@ void Connection::on_timer() {
 
 void Connection::close() { end(Error{Errc::closed, "closed by us"}); }
 
+// The last words first: an alert, or what the session has said about it.
+void Connection::fail(const Error& why) {
+  if (!is_open() || state_ == State::closing) return;
+  begin_to_close(why);
+  write();
+}
+
+void Connection::begin_to_close(const Error& why) {
+  if (state_ == State::closing) return;
+  state_ = State::closing;
+  failed_ = std::make_unique<const Error>(why);
+  closed_by_ = system_clock().now() + options_.limits.linger;
+}
+
 void Connection::end(const Error& why) {
   if (!is_open()) return;
-  if (tls_ && !had_session_) {
+  const auto self = shared_from_this();  // until this returns
+  loop_.open.erase(self);
+  const Error& first = failed_ ? *failed_ : why;
+  if (tls_ && !session_) {
     static log::RateLimit limit(5);
-    log::warn(limit, "a TLS handshake failed", {{"peer", peer_.address}, {"error", why.detail}});
+    log::warn(limit, "a TLS handshake failed", {{"peer", peer_.address}, {"error", first.detail}});
   }
-  const auto self = std::exchange(self_, nullptr);  // until this returns
   boost::system::error_code error;
   socket_.close(error);
   timer_.cancel();
-  if (session_) {
-    session_->on_closed();
-    loop_.ended.push_back(std::move(session_));
-  }
-  if (options_.on_closed) options_.on_closed(why);
+  drop_output();
+  end_session();
+  if (session_) loop_.ended.push_back(std::move(session_));
+  if (options_.on_closed) options_.on_closed(first);
 }
 
 }  // namespace pannier::net

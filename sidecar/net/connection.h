@@ -3,13 +3,17 @@
 //
 // Keeps itself alive while it is open; whoever made it may hold a weak_ptr. Loop thread; private to
 // the room (see listener.h and dialer.h). It reads into a buffer that all connections share, so an
-// idle one costs little. One write is in flight at a time. It closes after the session asks for it
-// and its output is sent, when the peer has gone, or at a limit.
+// idle one costs little. One write is in flight at a time; what TLS makes of the output is made as
+// the kernel takes it. It closes after the session asks for it and its output is sent, after an
+// error and its last words, when the peer has gone, or at a limit.
 #pragma once
+
+#include <sys/uio.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <span>
 
 #include "sidecar/net/connection_options.h"
 #include "sidecar/net/loop_impl.h"
@@ -31,31 +35,44 @@ class Connection final : public AtTurnEnd, public std::enable_shared_from_this<C
   void close();
   bool is_open() const { return socket_.is_open(); }
   void at_turn_end() override;
+  void abandon() override;
 
  private:
   enum class State : std::uint8_t {
     handshake,  // TLS; the session does not exist yet
     running,
-    closing,  // everything is said; the peer's end is awaited for a while
+    closing,  // nothing is heard any more; the last words, and then the peer's end, take a while
   };
 
   Result<void> begin_tls();
   void begin_session();
+  Session* session() const { return is_session_over_ ? nullptr : session_.get(); }
+  void end_session();
+
+  bool may_read() const;
   void wait_to_read();
-  void wait_to_write();
   void on_readable();
   Result<void> take_in(ByteView bytes);
   Result<void> decrypt(ByteView bytes);
+
   void write();
-  bool has_output() const;
-  bool send_some();
-  Result<void> take_output();
-  void say_goodbye();
-  void finish();
+  bool wants_close() const;
+  std::size_t unsent() const;
+  void load();
+  void seal();
+  bool send_some(std::size_t& budget);
+  std::size_t gather(std::span<iovec> into, std::size_t budget);
+  void drop_sent(std::size_t size);
+  void drop_output();
+  void wait_to_write();
+  void shut();
+
   void follow_deadline();
   void on_timer();
   std::optional<Clock::time_point> next_deadline() const;
   void ask_for_turn_end();
+  void fail(const Error& why);
+  void begin_to_close(const Error& why);
   void end(const Error& why);
 
   Loop::Impl& loop_;
@@ -66,22 +83,25 @@ class Connection final : public AtTurnEnd, public std::enable_shared_from_this<C
   std::unique_ptr<TlsStream> tls_;
   std::unique_ptr<Session> session_;
   Output sending_;              // taken from the session
-  Bytes cipher_;                // to be sent next
-  Bytes cipher_sending_;        // being sent
-  std::vector<ByteView> left_;  // of what is being sent: not written yet
+  std::vector<ByteView> left_;  // of it: not written yet, or not encrypted
   std::size_t left_at_ = 0;     // index into left_
-  std::size_t unsent_ = 0;
+  std::size_t left_bytes_ = 0;
+  Bytes cipher_;          // to be sent next
+  Bytes cipher_sending_;  // being sent
+  std::size_t cipher_sent_ = 0;
   bool is_reading_ = false;  // a wait is under way
   bool is_writing_ = false;
-  bool had_session_ = false;
+  bool is_session_over_ = false;
   bool said_goodbye_ = false;
+  bool is_shut_ = false;  // our end is
   bool waits_for_turn_end_ = false;
-  std::shared_ptr<Connection> self_;  // while open
+  std::unique_ptr<const Error> failed_;  // why it is closing, unless the session wanted it
   asio::steady_timer timer_;
   Clock::time_point timer_at_ = Clock::time_point::max();
   Clock::time_point handshake_until_{};
   Clock::time_point stalled_until_{};  // while output cannot be written
   Clock::time_point closed_by_{};
+  Clock::time_point asleep_until_{};  // after the session was woken
 };
 
 }  // namespace pannier::net

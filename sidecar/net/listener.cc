@@ -2,6 +2,7 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <map>
 #include <set>
 
 #include "common/log.h"
@@ -13,103 +14,164 @@ namespace {
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, asio::io_context::executor_type>;
 
 constexpr auto kRetryDelay = std::chrono::milliseconds(100);  // out of descriptors
+constexpr int kPortAttempts = 16;
 
 }  // namespace
 
 struct Listener::Impl : std::enable_shared_from_this<Impl> {
+  struct Door {
+    explicit Door(asio::io_context& io) : acceptor(io) {}
+    Acceptor acceptor;
+    bool waits_for_retry = false;
+  };
+
   Impl(Loop::Impl& with_loop, ListenerOptions with_options)
       : loop(with_loop), options(std::move(with_options)), retry(with_loop.io) {}
 
-  Result<void> listen(const std::string& address);
-  void accept(Acceptor& acceptor);
+  Result<void> listen_on_all();
+  Result<void> listen(const std::string& address, std::uint16_t port);
+  void accept(Door& door);
+  void retry_later(Door& door);
   void serve(Connection::Socket socket);
-  void forget(Connection* connection);
+  bool makes_room();
+  void refuse() const {
+    if (!is_gone && options.on_refused) options.on_refused();
+  }
+  void forget(std::uint64_t number);
+  void count() const {
+    if (!is_gone && options.on_count) options.on_count(connections.size());
+  }
 
   Loop::Impl& loop;
   ListenerOptions options;
-  std::vector<std::unique_ptr<Acceptor>> acceptors;
+  std::vector<std::unique_ptr<Door>> doors;
   asio::steady_timer retry;
-  std::set<Connection*> connections;  // each keeps itself
+  bool is_retry_set = false;
+  std::uint64_t accepted = 0;
+  std::map<std::uint64_t, std::weak_ptr<Connection>> connections;  // by age; each keeps itself
+  std::set<std::uint64_t> handshaking;                             // of these; the oldest first
   bool is_stopped = false;
+  bool is_gone = false;  // the Listener, and whoever it would tell
 };
 
-Result<void> Listener::Impl::listen(const std::string& address) {
-  boost::system::error_code error;
-  const auto parsed = asio::ip::make_address(address, error);
-  if (error) return Error{Errc::bad_config, "'" + address + "' is no IP address to listen on"};
-  const asio::ip::tcp::endpoint endpoint(parsed, options.port);
-  auto acceptor = std::make_unique<Acceptor>(loop.io);
-  acceptor->open(endpoint.protocol(), error);
-  if (!error) acceptor->set_option(Acceptor::reuse_address(true), error);
-  if (!error && parsed.is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
-  if (!error) acceptor->bind(endpoint, error);
-  if (!error) acceptor->listen(1'024, error);
-  if (error)
-    return Error{Errc::bad_config, "cannot listen on " + address + " port " +
-                                       std::to_string(options.port) + ": " + error.message()};
-  if (options.port == 0) options.port = acceptor->local_endpoint().port();
-  acceptors.push_back(std::move(acceptor));
-  accept(*acceptors.back());
+// The first address may find a free port that is taken on the next.
+Result<void> Listener::Impl::listen_on_all() {
+  Result<void> listening;
+  for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
+    std::uint16_t port = options.port;
+    listening = {};
+    for (const std::string& address : options.addresses) {
+      listening = listen(address, port);
+      if (!listening) break;
+      port = doors.back()->acceptor.local_endpoint().port();
+    }
+    if (listening) options.port = port;
+    if (listening || options.port != 0 || doors.empty()) break;
+    doors.clear();
+  }
+  if (!listening) return listening;
+  for (const auto& door : doors) accept(*door);
   return {};
 }
 
-void Listener::Impl::accept(Acceptor& acceptor) {
-  acceptor.async_accept([self = shared_from_this(), &acceptor](boost::system::error_code error,
-                                                               Connection::Socket socket) {
+Result<void> Listener::Impl::listen(const std::string& address, std::uint16_t port) {
+  boost::system::error_code error;
+  const auto parsed = asio::ip::make_address(address, error);
+  if (error) return Error{Errc::bad_config, "'" + address + "' is no IP address to listen on"};
+  const asio::ip::tcp::endpoint endpoint(parsed, port);
+  auto door = std::make_unique<Door>(loop.io);
+  Acceptor& acceptor = door->acceptor;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(Acceptor::reuse_address(true), error);
+  if (!error && parsed.is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(1'024, error);
+  if (error)
+    return Error{Errc::bad_config, "cannot listen on " + address + " port " + std::to_string(port) +
+                                       ": " + error.message()};
+  doors.push_back(std::move(door));
+  return {};
+}
+
+void Listener::Impl::accept(Door& door) {
+  door.acceptor.async_accept([self = shared_from_this(), &door](boost::system::error_code error,
+                                                                Connection::Socket socket) {
     if (self->is_stopped) return;
     if (!error) {
       self->serve(std::move(socket));
-      self->accept(acceptor);
+      if (!self->is_stopped) self->accept(door);
       return;
     }
     if (error == asio::error::operation_aborted) return;
     static log::RateLimit limit(1);
     log::warn(limit, "cannot accept a connection", {{"error", error.message()}});
-    self->retry.expires_after(kRetryDelay);
-    self->retry.async_wait([self, &acceptor](boost::system::error_code stopped) {
-      if (!stopped && !self->is_stopped) self->accept(acceptor);
-    });
+    self->retry_later(door);
   });
 }
 
+void Listener::Impl::retry_later(Door& door) {
+  door.waits_for_retry = true;
+  if (std::exchange(is_retry_set, true)) return;
+  retry.expires_after(kRetryDelay);
+  retry.async_wait([self = shared_from_this()](boost::system::error_code stopped) {
+    self->is_retry_set = false;
+    if (stopped || self->is_stopped) return;
+    for (const auto& waiting : self->doors)
+      if (std::exchange(waiting->waits_for_retry, false)) self->accept(*waiting);
+  });
+}
+
+bool Listener::Impl::makes_room() {
+  const bool has_room = connections.size() < options.connections_max &&
+                        (!options.tls || handshaking.size() < options.handshakes_max);
+  if (has_room) return true;
+  refuse();
+  if (handshaking.empty()) return false;
+  if (const auto oldest = connections.at(*handshaking.begin()).lock()) oldest->close();
+  return true;
+}
+
 void Listener::Impl::serve(Connection::Socket socket) {
-  if (connections.size() >= options.connections_max) {
-    if (options.on_refused) options.on_refused();
-    boost::system::error_code error;
-    socket.close(error);
-    return;
-  }
   ConnectionOptions of;
-  of.make_session = options.make_session;
   of.limits = options.limits;
   if (options.tls) of.tls = options.tls();
-  auto made = std::make_shared<Connection*>(nullptr);
-  of.on_closed = [weak = weak_from_this(), made](const Error&) {
-    if (const auto self = weak.lock()) self->forget(*made);
+  if (options.tls && !of.tls) return refuse();
+  if (!makes_room() || is_stopped) return;
+  const std::uint64_t number = ++accepted;
+  of.make_session = [weak = weak_from_this(), number,
+                     make = options.make_session](const PeerInfo& peer) {
+    if (const auto self = weak.lock()) self->handshaking.erase(number);
+    return make(peer);
+  };
+  of.on_closed = [weak = weak_from_this(), number](const Error&) {
+    if (const auto self = weak.lock()) self->forget(number);
   };
   auto connection = std::make_shared<Connection>(loop, std::move(socket), std::move(of));
-  *made = connection.get();
-  connections.insert(connection.get());
-  if (options.on_count) options.on_count(connections.size());
+  connections.emplace(number, connection);
+  if (options.tls) handshaking.insert(number);
+  count();
   connection->start();
 }
 
-void Listener::Impl::forget(Connection* connection) {
-  connections.erase(connection);
-  if (options.on_count) options.on_count(connections.size());
+void Listener::Impl::forget(std::uint64_t number) {
+  handshaking.erase(number);
+  connections.erase(number);
+  count();
 }
 
 Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, ListenerOptions options) {
   auto impl = std::make_shared<Impl>(loop.impl(), std::move(options));
   auto listener = std::unique_ptr<Listener>(new Listener(impl));
-  for (const std::string& address : impl->options.addresses)
-    if (auto listening = impl->listen(address); !listening) return listening.error();
+  if (auto listening = impl->listen_on_all(); !listening) return listening.error();
   return listener;
 }
 
 Listener::Listener(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Listener::~Listener() { stop(); }
+Listener::~Listener() {
+  stop();
+  impl_->is_gone = true;
+}
 
 std::uint16_t Listener::port() const { return impl_->options.port; }
 
@@ -118,14 +180,17 @@ std::size_t Listener::connections() const { return impl_->connections.size(); }
 void Listener::stop() {
   impl_->is_stopped = true;
   impl_->retry.cancel();
-  for (const auto& acceptor : impl_->acceptors) {
+  for (const auto& door : impl_->doors) {
     boost::system::error_code error;
-    acceptor->close(error);
+    door->acceptor.close(error);
   }
 }
 
 void Listener::close_all() {
-  for (Connection* connection : std::set<Connection*>(impl_->connections)) connection->close();
+  std::vector<std::shared_ptr<Connection>> open;  // the end of one may end others, and us
+  for (const auto& [number, connection] : impl_->connections) open.push_back(connection.lock());
+  for (const auto& connection : open)
+    if (connection) connection->close();
 }
 
 }  // namespace pannier::net

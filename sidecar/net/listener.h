@@ -1,7 +1,9 @@
 // Listener: accepts connections on some addresses and gives each a session, up to a limit.
 //
 // Owned by Agent; loop thread. Its connections live on when it is destroyed, unless close_all() is
-// called before. Beyond the limit whoever comes is closed at once, and counted.
+// called before. Whoever comes when a limit is reached takes the place of the one that has been in
+// its TLS handshake for longest, so that who has shown nothing yet never keeps others out; if there
+// is none, it is closed at once. Both are counted.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +21,10 @@ struct ListenerOptions {
   std::vector<std::string> addresses;  // IPv4 or IPv6
   std::uint16_t port = 0;              // 0: any free one, the same on all addresses
   std::size_t connections_max = 4'096;
+  std::size_t handshakes_max = 512;  // of these, within their TLS handshake
   std::function<std::unique_ptr<Session>(const PeerInfo& peer)> make_session;
-  // Asked anew for each connection, so that certificates change under it; none: plain.
+  // Asked anew for each connection, so that certificates change under it; none: plain. While it
+  // gives null everybody is refused.
   std::function<std::shared_ptr<const TlsContext>()> tls;
   ConnectionLimits limits;
   std::function<void(std::size_t connections)> on_count;  // for a gauge

@@ -1,6 +1,8 @@
 #include "sidecar/net/loop.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "sidecar/net/loop_impl.h"
 
@@ -23,22 +25,37 @@ void Loop::Impl::wake_at(std::chrono::steady_clock::time_point when) {
     wake_timer.cancel();
     return;
   }
-  wake_timer.expires_at(when);
+  wake_timer.expires_at(std::max(when, asleep_until));
   wake_timer.async_wait([this](boost::system::error_code error) {
-    if (!error) wakes_at = std::chrono::steady_clock::time_point::max();
+    if (error) return;
+    wakes_at = std::chrono::steady_clock::time_point::max();
+    asleep_until = std::chrono::steady_clock::now() + kWakeInterval;
   });
+}
+
+Loop::Impl::~Impl() {
+  while (!open.empty()) {
+    const auto abandoned = std::exchange(open, {});
+    for (const auto& connection : abandoned) connection->abandon();
+  }
+  drop_ended();
+}
+
+// What goes may end others.
+void Loop::Impl::drop_ended() {
+  while (!ended.empty()) std::exchange(ended, {}).clear();
 }
 
 // What is asked for meanwhile is done in the same turn, so that nothing waits for another event.
 void Loop::Impl::end_turn() {
   turns.fetch_add(1, std::memory_order_relaxed);
-  ended.clear();
   for (int round = 0; round < 2; ++round) {
     if (end_of_turn) end_of_turn();
-    if (waiting.empty()) return;
+    if (waiting.empty()) break;
     for (const std::weak_ptr<AtTurnEnd>& weak : std::exchange(waiting, {}))
       if (const auto who = weak.lock()) who->at_turn_end();
   }
+  drop_ended();
   if (!waiting.empty()) asio::post(io, [] {});
 }
 

@@ -4,7 +4,8 @@
 // Owned by Agent; run() is called once, on the thread that is then the loop thread. post() and
 // stop() are safe on any thread, everything else belongs to the loop thread. At the end of each
 // turn the agent's own work comes first, then every connection that has something to say writes it:
-// what arrived in one turn is journaled as one batch and answered in few writes.
+// what arrived in one turn is journaled as one batch and answered in few writes. Listeners and
+// dials go before it; connections that are still open when it goes are dropped, and nobody is told.
 #pragma once
 
 #include <chrono>

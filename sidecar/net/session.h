@@ -20,14 +20,15 @@ class Session {
   virtual ~Session() = default;
 
   // Bytes as they arrive; whatever is not whole yet, the session keeps. An error ends the
-  // connection at once, after what is in the output; most sessions say what was wrong in their
-  // protocol first.
+  // connection after what is in the output, and nothing more is heard; most sessions say what was
+  // wrong in their protocol first.
   virtual Result<void> on_bytes(ByteView input) = 0;
   virtual void on_time(Clock::time_point now) = 0;
+  // One that has come and does not move is looked at again a millisecond later.
   virtual std::optional<Clock::time_point> deadline() const = 0;
   // So many bytes of what was taken from output() are not written yet.
   virtual void on_sent(std::size_t unsent) = 0;
-  // The connection is gone; nothing can be sent any more.
+  // Once, and the last call: nothing can be sent any more. The bell is dead by then.
   virtual void on_closed() = 0;
 
   Output& output() { return output_; }

@@ -2,69 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sidecar/net/dialer.h"
-#include "sidecar/net/listener.h"
-#include "tests/net/test_session.h"
-#include "tests/net/tls_pair.h"
+#include "tests/net/net_harness.h"
 
 namespace pannier::net {
 namespace {
 
 using testing::HasSubstr;
-
-class NetTest : public testing::TestWithParam<bool> {
- protected:
-  void listens(std::size_t connections_max = 100, ConnectionLimits limits = {}) {
-    ListenerOptions options;
-    options.addresses = {"127.0.0.1"};
-    options.connections_max = connections_max;
-    options.limits = limits;
-    options.make_session = [this](const PeerInfo& peer) { return servers.make(peer); };
-    options.on_refused = [this] { ++refused; };
-    if (GetParam()) options.tls = [this] { return server_context; };
-    auto opened = Listener::open(loop, std::move(options));
-    ASSERT_TRUE(opened) << opened.error().detail;
-    listener = std::move(*opened);
-  }
-  std::unique_ptr<Dialled> dials() {
-    ConnectionOptions options;
-    options.make_session = [this](const PeerInfo& peer) { return clients.make(peer); };
-    options.on_closed = [this](const Error& why) { closed.push_back(why); };
-    if (GetParam()) options.tls = client_context;
-    options.tls_server.host = "localhost";
-    return dial(loop, "127.0.0.1", listener->port(), std::move(options));
-  }
-  std::unique_ptr<Dialled> dials_pod(const std::string& pod) {
-    ConnectionOptions options;
-    options.make_session = [this](const PeerInfo& peer) { return clients.make(peer); };
-    options.on_closed = [this](const Error& why) { closed.push_back(why); };
-    options.tls = client_context;
-    options.tls_server.spiffe_uri = Office::uri(pod);
-    return dial(loop, "127.0.0.1", listener->port(), std::move(options));
-  }
-  // Turns until it holds; a test that waits for ever fails instead.
-  template <typename Condition>
-  void until(Condition&& holds) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!holds()) {
-      loop.run_ready();
-      ASSERT_LT(std::chrono::steady_clock::now(), end) << "it never happens";
-    }
-  }
-
-  const Office office{system_clock()};
-  const Papers papers = office.server();
-  std::shared_ptr<const TlsContext> server_context =
-      context_of({.chain = papers.chain, .key = papers.key});
-  const std::string root = office.root();
-  std::shared_ptr<const TlsContext> client_context =
-      context_of({.role = TlsRole::client, .roots = root});
-  Loop loop;
-  TestSessions servers, clients;
-  std::unique_ptr<Listener> listener;
-  int refused = 0;
-  std::vector<Error> closed;
-};
 
 TEST_P(NetTest, CarriesBytesBothWays) {
   listens();
@@ -243,8 +186,6 @@ TEST_P(NetTest, EndsATurnAfterWhatCameInIt) {
 
 INSTANTIATE_TEST_SUITE_P(Over, NetTest, testing::Bool(),
                          [](const auto& with) { return with.param ? "Tls" : "Plain"; });
-
-class TlsNetTest : public NetTest {};
 
 TEST_P(TlsNetTest, KnowsThePodAtTheOtherEnd) {
   const Papers peer = office.peer("7");

@@ -3,6 +3,7 @@
 // Its connection owns it; a test looks at its TestPeer, which outlives it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,16 +30,22 @@ struct TestPeer {
   bool wants = true;
   bool fails = false;
   bool is_closed = false;
+  bool stays_late = false;  // its deadline does not move when it has come
+  std::function<void()> on_heard, on_sent, on_closed, on_gone;
   TestSession* session = nullptr;
 };
 
 class TestSession final : public Session {
  public:
   explicit TestSession(std::shared_ptr<TestPeer> at) : at_(std::move(at)) { at_->session = this; }
-  ~TestSession() override { at_->session = nullptr; }
+  ~TestSession() override {
+    at_->session = nullptr;
+    if (at_->on_gone) at_->on_gone();
+  }
 
   Result<void> on_bytes(ByteView input) override {
     at_->heard += as_text(input);
+    if (at_->on_heard) at_->on_heard();
     if (!at_->fails) return {};
     output().put(as_bytes("sorry"));
     return Error{Errc::bad_frame, "told to fail"};
@@ -46,11 +53,17 @@ class TestSession final : public Session {
   void on_time(Clock::time_point now) override {
     ++at_->woken;
     at_->woken_early = at_->woken_early || now < *at_->wakes_at;
-    at_->wakes_at.reset();
+    if (!at_->stays_late) at_->wakes_at.reset();
   }
   std::optional<Clock::time_point> deadline() const override { return at_->wakes_at; }
-  void on_sent(std::size_t left) override { at_->unsent = left; }
-  void on_closed() override { at_->is_closed = true; }
+  void on_sent(std::size_t left) override {
+    at_->unsent = left;
+    if (at_->on_sent) at_->on_sent();
+  }
+  void on_closed() override {
+    at_->is_closed = true;
+    if (at_->on_closed) at_->on_closed();
+  }
   bool wants_bytes() const override { return at_->wants; }
 
   void rings() { ring(); }
