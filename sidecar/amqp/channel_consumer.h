@@ -4,6 +4,8 @@
 // goes.
 #pragma once
 
+#include <algorithm>
+
 #include "sidecar/amqp/channel.h"
 
 namespace pannier::amqp {
@@ -21,6 +23,11 @@ class ChannelConsumer final : public queue::Consumer {
   bool has_credit() const override {
     return has_begun && (no_ack || prefetch_ == 0 || *unacked < prefetch_) &&
            channel_.may_deliver();
+  }
+  std::uint32_t credit() const override {
+    if (!has_credit()) return 0;
+    return no_ack || prefetch_ == 0 ? kCreditMax
+                                    : std::min<std::uint32_t>(prefetch_ - *unacked, kCreditMax);
   }
   void deliver(queue::Queue& from, queue::Delivery delivery) override {
     channel_.deliver(*this, from, std::move(delivery));

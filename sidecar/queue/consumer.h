@@ -39,6 +39,9 @@ class Consumer {
 
   // May it be given one more message now? Its credit and its unsent output decide.
   virtual bool has_credit() const = 0;
+  // How many more it may be given: what is asked of other agents for it.
+  static constexpr std::uint32_t kCreditMax = 256;
+  virtual std::uint32_t credit() const { return has_credit() ? kCreditMax : 0; }
   virtual void deliver(Queue& queue, Delivery delivery) = 0;
   // The queue is gone; the consumer is off it already.
   virtual void queue_gone(Queue& queue) = 0;

@@ -47,8 +47,10 @@ void Queue::recover() {
 
 bool Queue::is_over_limit(std::uint64_t more_bytes, std::uint64_t more_messages) const {
   const bool all = settings_.limits_count_unacked;
-  const std::uint64_t messages = ready_ + (all ? unacked_.size() : 0) + more_messages;
-  const std::uint64_t bytes = ready_bytes_ + (all ? unacked_bytes_ : 0) + more_bytes;
+  const std::uint64_t messages =
+      ready_ + (all ? unacked_.size() - remote_unacked_ : 0) + more_messages;
+  const std::uint64_t bytes =
+      ready_bytes_ + (all ? unacked_bytes_ - remote_unacked_bytes_ : 0) + more_bytes;
   return (settings_.messages_max > 0 && messages > settings_.messages_max) ||
          (settings_.bytes_max > 0 && bytes > settings_.bytes_max);
 }
@@ -180,9 +182,10 @@ void Queue::be_gone() {
   for (auto& [sequence, unacked] : unacked_) {
     if (unacked.message) context_.message_bytes -= memory_of(*unacked.message);
     if (is_in_spool(unacked.entry)) context_.spool.release(unacked.entry);
+    if (unacked.origin) unacked.origin->settle(unacked.remote_tag, RemoteOrigin::Settle::give_back);
   }
   window_.clear(), returned_.clear(), unacked_.clear(), deadlines_.clear();
-  ready_ = ready_bytes_ = unacked_bytes_ = 0;
+  ready_ = ready_bytes_ = unacked_bytes_ = remote_unacked_ = remote_unacked_bytes_ = 0;
   more_on_disk_ = false;
   stop_waiting();
   for (auto& [max, done] : std::exchange(peeks_, {})) done({});
@@ -197,8 +200,8 @@ void Queue::be_gone() {
 QueueStatus Queue::status() const {
   QueueStatus status;
   status.ready = ready_;
-  status.unacked = unacked_.size();
-  status.bytes = ready_bytes_ + unacked_bytes_;
+  status.unacked = unacked_.size() - remote_unacked_;
+  status.bytes = ready_bytes_ + unacked_bytes_ - remote_unacked_bytes_;
   status.consumers = consumers_.size();
   status.counters = counters_;
   const Item* oldest = const_cast<Queue*>(this)->head();
@@ -208,6 +211,7 @@ QueueStatus Queue::status() const {
 
 std::string Queue::check() const {
   std::uint64_t bytes = 0, unacked_bytes = 0;
+  std::uint64_t remote = 0, remote_bytes = 0;
   std::size_t timed = 0;
   Sequence last = 0;
   for (const Item& item : window_) {
@@ -224,11 +228,15 @@ std::string Queue::check() const {
   }
   for (const auto& [sequence, unacked] : unacked_) {
     unacked_bytes += unacked.entry.message_bytes;
+    remote += unacked.origin ? 1 : 0;
+    remote_bytes += unacked.origin ? unacked.entry.message_bytes : 0;
     timed += unacked.deadline ? 1 : 0;
   }
   const std::uint64_t held = window_.size() + returned_.size();
   if (more_on_disk_ ? ready_ < held : ready_ != held) return "ready does not add up";
   if (more_on_disk_ ? ready_bytes_ < bytes : ready_bytes_ != bytes) return "bytes do not add up";
+  if (remote != remote_unacked_ || remote_bytes != remote_unacked_bytes_)
+    return "messages of others do not add up";
   if (unacked_bytes != unacked_bytes_) return "unacked bytes do not add up";
   if (timed != deadlines_.size()) return "deadlines do not add up";
   return {};

@@ -32,6 +32,7 @@
 #include "common/policy.h"
 #include "sidecar/queue/consumer.h"
 #include "sidecar/queue/queue_context.h"
+#include "sidecar/queue/remote.h"
 
 namespace pannier::queue {
 
@@ -112,6 +113,14 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void be_gone();
   bool is_gone() const { return gone_; }
 
+  // Messages of other agents (queue_remote.cc). The source outlives the queue or takes itself off;
+  // it is told whenever consumers could take more, or less, than there is here.
+  void set_remote_source(RemoteSource* source);
+  // What local consumers and gets would take beyond what is ready here.
+  std::uint64_t demand() const;
+  // Gives it to a local consumer or get. False: nobody can take it; it stays the caller's.
+  bool offer(const RemoteMessage& remote);
+
   void on_time(Clock::time_point now);
   QueueStatus status() const;
   bool empty() const { return ready_ + unacked_.size() == 0; }
@@ -135,7 +144,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
     MessagePtr message;  // of a memory queue: there is no other copy
     std::uint64_t delivery = 0;
     std::optional<Clock::time_point> deadline;
-    bool is_lease = false;  // the deadline is extend()'s, not the ack timeout's
+    bool is_lease = false;                 // the deadline is extend()'s, not the ack timeout's
+    std::shared_ptr<RemoteOrigin> origin;  // another agent's: there it is settled
+    std::uint64_t remote_tag = 0;
   };
   using UnackedMap = std::unordered_map<Sequence, Unacked>;
   struct Getter {
@@ -166,8 +177,12 @@ class Queue : public std::enable_shared_from_this<Queue> {
   UnackedMap::iterator find_unacked(const Receipt& receipt);
   Unacked take_unacked(UnackedMap::iterator at);
   void give_back(Unacked unacked, Return how);
+  void finish(Unacked unacked, RemoteOrigin::Settle how);
   void set_deadline(Sequence sequence, Unacked& unacked, std::optional<Clock::time_point> deadline);
   void show_deadline();
+
+  // queue_remote.cc
+  void note_demand();
 
   // queue_paging.cc
   Item* find(Sequence sequence);
@@ -203,6 +218,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::uint64_t ready_ = 0;
   std::uint64_t ready_bytes_ = 0;
   std::uint64_t unacked_bytes_ = 0;
+  std::uint64_t remote_unacked_ = 0;  // of them, messages of other agents
+  std::uint64_t remote_unacked_bytes_ = 0;
+  RemoteSource* remote_source_ = nullptr;
   UnackedMap unacked_;
   std::set<std::pair<Clock::time_point, Sequence>> deadlines_;
   std::optional<Clock::time_point> retry_at_;  // the disk could not be read

@@ -78,6 +78,7 @@ void Queue::pump() {
   if (gone_) return;
   drop_unaffordable();
   fetch_more();
+  note_demand();
 }
 
 bool Queue::deliver_one() {
@@ -105,7 +106,7 @@ bool Queue::deliver_one() {
 
 void Queue::note_unacked(Item& item, std::uint64_t delivery) {
   const Sequence sequence = item.entry.sequence;
-  Unacked unacked{item.entry, {}, delivery, {}, false};
+  Unacked unacked{item.entry, {}, delivery, {}, false, {}, 0};
   if (is_in_spool(item.entry))
     drop_copy(item);
   else
@@ -189,6 +190,10 @@ Queue::Unacked Queue::take_unacked(UnackedMap::iterator at) {
   set_deadline(at->first, at->second, {});
   Unacked unacked = std::move(at->second);
   unacked_bytes_ -= unacked.entry.message_bytes;
+  if (unacked.origin) {
+    --remote_unacked_;
+    remote_unacked_bytes_ -= unacked.entry.message_bytes;
+  }
   unacked_.erase(at);
   return unacked;
 }
@@ -196,14 +201,22 @@ Queue::Unacked Queue::take_unacked(UnackedMap::iterator at) {
 bool Queue::discard(const Receipt& receipt) {
   const auto found = find_unacked(receipt);
   if (found == unacked_.end()) return false;
-  const Unacked unacked = take_unacked(found);
-  if (unacked.message) context_.message_bytes -= memory_of(*unacked.message);
-  settle(unacked.entry);
+  finish(take_unacked(found), RemoteOrigin::Settle::discard);
   return true;
 }
 
+void Queue::finish(Unacked unacked, RemoteOrigin::Settle how) {
+  if (unacked.message) context_.message_bytes -= memory_of(*unacked.message);
+  if (unacked.origin)
+    unacked.origin->settle(unacked.remote_tag, how);
+  else
+    settle(unacked.entry);
+}
+
 bool Queue::ack(const Receipt& receipt) {
-  if (!discard(receipt)) return false;
+  const auto found = find_unacked(receipt);
+  if (found == unacked_.end()) return false;
+  finish(take_unacked(found), RemoteOrigin::Settle::ack);
   ++counters_.acked;
   return true;
 }
@@ -218,6 +231,12 @@ bool Queue::give_back(const Receipt& receipt, Return how) {
 // To its old place. That it came back is journaled with the turn's other changes. It is delivered
 // again at the turn's end, when its neighbours are back too: so they stay in order.
 void Queue::give_back(Unacked unacked, Return how) {
+  if (unacked.origin) {
+    ++counters_.returned;
+    finish(std::move(unacked),
+           how.counts ? RemoteOrigin::Settle::failed : RemoteOrigin::Settle::give_back);
+    return;
+  }
   spool::Entry& entry = unacked.entry;
   entry.redelivered = true;
   if (how.counts && entry.delivery_count < std::numeric_limits<std::uint16_t>::max())

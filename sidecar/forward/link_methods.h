@@ -1,0 +1,154 @@
+// The methods of links between agents: a class of our own, 200, on an AMQP 0-9-1 connection over
+// mutual TLS (docs/decisions/0009-links.md).
+//
+// The puller is the agent with consumers; the origin owns the messages. All methods of one link go
+// over channel 1 of the connection that the puller has dialled; pushes have channel 2. Receipts are
+// packed: sequence u64 and delivery u64, big-endian, one after the other. Times are ages in
+// milliseconds, since clocks differ. Each struct is decoded and encoded by its one list of fields.
+#pragma once
+
+#include "sidecar/amqp/wire.h"
+
+namespace pannier::forward {
+
+inline constexpr std::uint16_t kLinkClass = 200;
+inline constexpr std::uint32_t kLinkVersion = 1;  // client and server property "pannier-links"
+inline constexpr amqp::ChannelId kPullChannel = 1;
+inline constexpr amqp::ChannelId kPushChannel = 2;
+
+// Puller: begins to pull a queue, or goes on after a cut; nothing is sent before there is credit.
+// `held` are the receipts that it still holds from before.
+struct LinkPull {
+  static constexpr amqp::MethodId kId{kLinkClass, 10};
+  std::string queue;
+  std::string uid;  // of the MessageQueue
+  amqp::LongString held;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.uid);
+    visit(self.held);
+  }
+};
+
+// Origin: `kept` are those of the held receipts that still stand; the others are somebody else's by
+// now.
+struct LinkPullOk {
+  static constexpr amqp::MethodId kId{kLinkClass, 11};
+  std::string queue;
+  amqp::LongString kept;
+  std::uint64_t ready = 0;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.kept);
+    visit(self.ready);
+  }
+};
+
+// Puller: so many messages in all may be delivered since pull-ok; a lower number takes credit back
+// that is not used yet. With `asks`, the origin says how much is ready in any case, once it has
+// delivered what it can.
+struct LinkCredit {
+  static constexpr amqp::MethodId kId{kLinkClass, 20};
+  std::string queue;
+  std::uint64_t limit = 0;
+  bool asks = false;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.limit);
+    visit(self.asks);
+  }
+};
+
+// Origin: how much is ready there, and how old. At once when there is something after nothing, and
+// with changes at most every 100 ms; `limit` is the last credit that it has seen.
+struct LinkReady {
+  static constexpr amqp::MethodId kId{kLinkClass, 30};
+  std::string queue;
+  std::uint64_t ready = 0;
+  std::uint64_t oldest_age = 0;
+  std::uint64_t limit = 0;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.ready);
+    visit(self.oldest_age);
+    visit(self.limit);
+  }
+};
+
+// Origin: a message; its content header and body follow, as after basic.deliver.
+struct LinkDeliver {
+  static constexpr amqp::MethodId kId{kLinkClass, 40};
+  std::string queue;
+  std::uint64_t sequence = 0;
+  std::uint64_t delivery = 0;
+  std::uint16_t delivery_count = 0;
+  bool redelivered = false;
+  std::uint64_t age = 0;  // since it was published
+  std::string exchange;
+  std::string routing_key;
+  amqp::LongString attributes;  // see spool::AttributeTag
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.sequence);
+    visit(self.delivery);
+    visit(self.delivery_count);
+    visit(self.redelivered);
+    visit(self.age);
+    visit(self.exchange);
+    visit(self.routing_key);
+    visit(self.attributes);
+  }
+};
+
+// Puller: what has become of messages. `how` is a queue::RemoteOrigin::Settle.
+struct LinkSettle {
+  static constexpr amqp::MethodId kId{kLinkClass, 50};
+  std::string queue;
+  std::uint8_t how = 0;
+  amqp::LongString receipts;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.how);
+    visit(self.receipts);
+  }
+};
+
+// Origin: so many settle methods of this channel, in all, are durable.
+struct LinkSettled {
+  static constexpr amqp::MethodId kId{kLinkClass, 51};
+  std::uint64_t count = 0;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.count);
+  }
+};
+
+// Puller: no more of this queue. What it holds it still settles.
+struct LinkStop {
+  static constexpr amqp::MethodId kId{kLinkClass, 60};
+  std::string queue;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+  }
+};
+
+// Either: the queue cannot be pulled (any more): it is gone, parked, or access was taken away.
+struct LinkEnd {
+  static constexpr amqp::MethodId kId{kLinkClass, 61};
+  std::string queue;
+  std::string why;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.why);
+  }
+};
+
+}  // namespace pannier::forward

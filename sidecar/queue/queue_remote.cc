@@ -1,0 +1,68 @@
+#include <algorithm>
+
+#include "sidecar/queue/queue.h"
+
+namespace pannier::queue {
+
+void Queue::set_remote_source(RemoteSource* source) {
+  remote_source_ = source;
+  note_demand();
+}
+
+void Queue::note_demand() {
+  if (remote_source_ != nullptr) remote_source_->note_demand(*this);
+}
+
+// What is ready here comes first: as long as there is more of it than anybody can take, nothing is
+// asked of others.
+std::uint64_t Queue::demand() const {
+  if (gone_ || settings_.paused) return 0;
+  std::uint64_t wanted = getters_.size();
+  for (const Consumer* consumer : consumers_)
+    if (!consumer->is_link) wanted += consumer->credit();
+  return wanted - std::min(wanted, ready_);
+}
+
+bool Queue::offer(const RemoteMessage& remote) {
+  if (gone_ || settings_.paused || ready_ > 0 || pumping_) return false;
+  const bool for_getter = !getters_.empty();
+  Consumer* consumer = for_getter ? nullptr : next_consumer();
+  if (!for_getter && (consumer == nullptr || consumer->is_link)) return false;
+  const bool no_ack = for_getter ? getters_.front().no_ack : consumer->no_ack;
+
+  Delivery delivery;
+  delivery.sequence = context_.spool.take_sequence(id_);
+  delivery.receipt = {delivery.sequence, context_.next_delivery()};
+  delivery.message = remote.message;
+  delivery.delivery_count = remote.delivery_count;
+  delivery.redelivered = remote.redelivered;
+  delivery.settled = no_ack && remote.message->parts == 0;
+  ++counters_.delivered;
+  if (delivery.redelivered) ++counters_.redelivered;
+  if (delivery.settled) {
+    remote.origin->settle(remote.tag, RemoteOrigin::Settle::ack);
+  } else {
+    Unacked unacked;
+    unacked.entry.queue = id_;
+    unacked.entry.sequence = delivery.sequence;
+    unacked.entry.message_bytes = static_cast<std::uint32_t>(remote.message->bytes());
+    unacked.entry.delivery_count = remote.delivery_count;
+    unacked.delivery = delivery.receipt.delivery;
+    unacked.origin = remote.origin;
+    unacked.remote_tag = remote.tag;
+    unacked_bytes_ += unacked.entry.message_bytes;
+    remote_unacked_bytes_ += unacked.entry.message_bytes;
+    ++remote_unacked_;
+    unacked_.emplace(delivery.sequence, std::move(unacked));
+  }
+  if (for_getter) {
+    Getter getter = std::move(getters_.front());
+    getters_.pop_front();
+    getter.done(std::move(delivery));
+  } else {
+    consumer->deliver(*this, std::move(delivery));
+  }
+  return true;
+}
+
+}  // namespace pannier::queue

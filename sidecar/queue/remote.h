@@ -1,0 +1,48 @@
+// Remote: messages that belong to another agent and are delivered here.
+//
+// A pulled message stays its origin's until the consumer's ack has travelled back: the queue that
+// hands it out keeps nothing of it but whom to tell. Interfaces; loop thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "sidecar/queue/message.h"
+
+namespace pannier::queue {
+
+class Queue;
+
+// Where a message came from, and is settled. Shared by the messages that came from there: it
+// outlives the connection that they came by.
+class RemoteOrigin {
+ public:
+  enum class Settle : std::uint8_t {
+    ack,        // done
+    failed,     // back to its place, counted as a failed delivery
+    give_back,  // back to its place, not the consumer's fault
+    discard,    // dropped for good
+  };
+  virtual ~RemoteOrigin() = default;
+  // Once for each message that a queue has taken. Must not call back into the queue.
+  virtual void settle(std::uint64_t tag, Settle how) = 0;
+};
+
+struct RemoteMessage {
+  MessagePtr message;
+  std::uint16_t delivery_count = 0;
+  bool redelivered = false;
+  std::shared_ptr<RemoteOrigin> origin;
+  std::uint64_t tag = 0;  // the origin's own
+};
+
+// What a queue asks for more, when its consumers could take more than it has.
+class RemoteSource {
+ public:
+  virtual ~RemoteSource() = default;
+  // The queue's demand() may have changed: look at it at the end of the turn. Must not call back
+  // into the queue.
+  virtual void note_demand(Queue& queue) = 0;
+};
+
+}  // namespace pannier::queue
