@@ -64,6 +64,7 @@ class Connection final : public AtTurnEnd, public std::enable_shared_from_this<C
   std::size_t gather(std::span<iovec> into, std::size_t budget);
   void drop_sent(std::size_t size);
   void drop_output();
+  void drop_cipher();
   void wait_to_write();
   void shut();
 

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t kPiecesPerWrite = 64;
 constexpr int kWritesPerTurn = 64;
-constexpr std::size_t kSealBytes = 256u << 10;       // encrypted at a time
-constexpr std::size_t kIdleBufferBytes = 16u << 10;  // what an idle connection may keep
+constexpr std::size_t kSealBytes = 256u << 10;      // encrypted at a time
+constexpr std::size_t kIdleBufferBytes = 4u << 10;  // what an idle connection may keep
 constexpr std::size_t kIdlePieces = 64;
 
 }  // namespace
@@ -65,6 +65,7 @@ void Connection::seal() {
     ++i;
   }
   if (size > 0) {
+    if (cipher_.empty()) std::swap(cipher_, loop_.spare);
     if (const auto sealed = tls_->encrypt(std::span(pieces).first(count), cipher_); sealed) {
       drop_sent(size);
     } else {
@@ -100,9 +101,7 @@ bool Connection::send_some(std::size_t& budget) {
   if (!tls_) {
     drop_sent(size);
   } else if (cipher_sent_ += size; cipher_sent_ == cipher_sending_.size()) {
-    cipher_sending_.clear();
-    cipher_sent_ = 0;
-    if (cipher_sending_.capacity() > kIdleBufferBytes) Bytes().swap(cipher_sending_);
+    drop_cipher();
   }
   if (session() != nullptr) session_->on_sent(unsent());
   return is_open();
@@ -143,6 +142,15 @@ void Connection::drop_output() {
   sending_.clear();
   if (left_.capacity() > kIdlePieces) std::vector<ByteView>().swap(left_);
   if (sending_.owned().capacity() > kIdleBufferBytes) sending_ = Output();
+}
+
+// All connections use one buffer after the other; only those whose peers are slow hold their own.
+void Connection::drop_cipher() {
+  cipher_sending_.clear();
+  cipher_sent_ = 0;
+  if (cipher_sending_.capacity() > loop_.spare.capacity()) std::swap(cipher_sending_, loop_.spare);
+  Bytes().swap(cipher_sending_);
+  if (cipher_.empty()) Bytes().swap(cipher_);
 }
 
 void Connection::wait_to_write() {

@@ -53,6 +53,7 @@ struct Loop::Impl {
   std::set<std::shared_ptr<AtTurnEnd>> open;    // connections
   std::vector<std::unique_ptr<Session>> ended;  // until the turn's end: they may be at work
   std::atomic<std::uint64_t> turns{0};
+  Bytes spare;    // empty: memory for what TLS makes of some connection's output
   Bytes scratch;  // what is being read from a socket, for the length of one call
 };
 

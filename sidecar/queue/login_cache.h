@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <deque>
+#include <iterator>
+#include <list>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -70,6 +72,41 @@ class LoginCache {
   const std::chrono::seconds kept_for_;
   std::unordered_map<CredentialDigest, Login, CredentialDigestHash> logins_;
   std::deque<std::pair<Clock::time_point, CredentialDigest>> ages_;  // oldest first
+};
+
+// GoodLogins: which credentials were good when they were last checked, so that who has them is not
+// kept out by others who fail with the same name.
+//
+// Owned by PasswordLogin; outlives policies, and proves nothing: each is checked again. Loop
+// thread. Digests only, a limited number; the oldest goes first.
+class GoodLogins {
+ public:
+  explicit GoodLogins(std::size_t logins_max) : logins_max_(logins_max) {}
+
+  bool contains(const CredentialDigest& credential) const { return logins_.contains(credential); }
+
+  void insert(const CredentialDigest& credential) {
+    if (logins_max_ == 0 || contains(credential)) return;
+    if (logins_.size() >= logins_max_) {
+      logins_.erase(ages_.front());
+      ages_.pop_front();
+    }
+    ages_.push_back(credential);
+    logins_.emplace(credential, std::prev(ages_.end()));
+  }
+
+  void erase(const CredentialDigest& credential) {
+    const auto found = logins_.find(credential);
+    if (found == logins_.end()) return;
+    ages_.erase(found->second);
+    logins_.erase(found);
+  }
+
+ private:
+  using Ages = std::list<CredentialDigest>;  // oldest first
+  const std::size_t logins_max_;
+  Ages ages_;
+  std::unordered_map<CredentialDigest, Ages::iterator, CredentialDigestHash> logins_;
 };
 
 }  // namespace pannier::queue

@@ -32,6 +32,7 @@ PasswordLogin::PasswordLogin(Executor& loop, Executor& pool, const Clock& clock,
       options_(options),
       alive_(std::make_shared<PasswordLogin*>(this)),
       cache_(clock, options.cached_max, options.cached_for),
+      good_(options.good_max),
       slowdown_(options.slowdown),
       slow_log_(1, clock) {}
 
@@ -58,28 +59,32 @@ void PasswordLogin::set_users(const std::vector<PolicyUser>& users) {
 void PasswordLogin::check(std::string_view user, std::string_view password, Done done) {
   const CredentialDigest credential = key_.digest(user, password);
   if (const Principal* known = cache_.find(credential)) return done(Principal(*known));
-  if (callers_ >= options_.callers_max) return done(try_again());
+  const bool was_good = good_.contains(credential);
+  if (!was_good && callers_ >= options_.callers_max) return done(try_again());
   if (const auto same = attempts_.find(credential); same != attempts_.end()) {
     same->second.callers.push_back(std::move(done));
     ++callers_;
     return;
   }
   const CredentialDigest user_digest = key_.digest(user);
-  if (attempts_.size() >= options_.attempts_max ||
-      attempts_of(user_digest) >= options_.attempts_per_user_max)
-    return done(try_again());
+  if (!was_good && !has_room(user_digest)) return done(try_again());
   Attempt attempt{std::string(user), user_digest, std::make_shared<const Secret>(password), {}};
   attempt.callers.push_back(std::move(done));
   attempts_.emplace(credential, std::move(attempt));
   ++callers_;
   const Clock::time_point now = clock_.now();
-  const auto delay = slowdown_.delay(user_digest, now);
+  const auto delay = was_good ? std::chrono::milliseconds{0} : slowdown_.delay(user_digest, now);
   if (delay.count() > 0) {
     held_back_.emplace(now + delay, credential);
-  } else {
-    waiting_.push_back(credential);
-    start_next();
+    return;
   }
+  waiting_.insert(was_good ? waiting_.begin() : waiting_.end(), credential);
+  start_next();
+}
+
+bool PasswordLogin::has_room(const CredentialDigest& user) const {
+  return attempts_.size() < options_.attempts_max &&
+         attempts_of(user) < options_.attempts_per_user_max;
 }
 
 std::size_t PasswordLogin::attempts_of(const CredentialDigest& user) const {
@@ -139,10 +144,12 @@ Result<Principal> PasswordLogin::judge(const Attempt& attempt, const Checked& ch
     if (is_valid_at(valid_until, clock_.now_ms())) {
       Principal principal{Principal::Kind::user, attempt.user};
       cache_.insert(checked.credential, principal, valid_until);
+      good_.insert(checked.credential);
       slowdown_.forget(attempt.user_digest);
       return principal;
     }
   }
+  good_.erase(checked.credential);
   const Clock::time_point now = clock_.now();
   slowdown_.note_failure(attempt.user_digest, now);
   const auto delay = slowdown_.delay(attempt.user_digest, now);

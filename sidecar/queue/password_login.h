@@ -4,6 +4,8 @@
 // Owned by PolicyAccess. Loop thread; only the scrypt runs on the pool. An unknown user costs what
 // a known one costs. Each attempt is answered once, unless this ends first. Errors:
 // not_authenticated, which never says what was wrong; limit_reached, for too many attempts at once.
+// A credential that was good when it was last checked is neither refused nor held back for what
+// others do with its user's name, and is checked before theirs.
 #pragma once
 
 #include <chrono>
@@ -33,6 +35,7 @@ struct LoginOptions {
   std::size_t attempts_per_user_max = 8;  // of these
   std::size_t callers_max = 4'096;        // who wait for them: equal attempts share one check
   std::size_t cached_max = 1'024;
+  std::size_t good_max = 1'024;  // good logins whose cache is over that go before others
   std::chrono::seconds cached_for{60};
   SlowdownLimits slowdown;
   // (hash, password), on the pool; tests count what it is asked.
@@ -75,6 +78,7 @@ class PasswordLogin {
 
   std::size_t attempts_of(const CredentialDigest& user) const;
   std::vector<std::string> hashes_of(std::string_view user) const;
+  bool has_room(const CredentialDigest& user) const;
   void start_next();
   void on_checked(const Checked& checked);
   Result<Principal> judge(const Attempt& attempt, const Checked& checked);
@@ -92,6 +96,7 @@ class PasswordLogin {
   ScryptCost dearest_;
 
   LoginCache cache_;
+  GoodLogins good_;
   LoginSlowdown slowdown_;
   log::RateLimit slow_log_;
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "common/secret.h"
-#include "sidecar/queue/spiffe_id.h"
+#include "common/spiffe.h"
 
 namespace pannier::queue {
 namespace {
@@ -39,6 +39,8 @@ void PolicyAccess::apply(const Members& members) { members_ = MemberRules(member
 
 void PolicyAccess::set_pod_credential(std::string_view user, std::string_view password,
                                       std::string_view service_account) {
+  pod_.reset();
+  if (user.empty() || password.empty()) return;
   pod_ = Fixed{key_.digest(user, password),
                {Principal::Kind::service_account, std::string(service_account)}};
 }

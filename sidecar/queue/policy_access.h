@@ -34,7 +34,8 @@ class PolicyAccess final : public Access {
   void apply(const Policy& policy);
   void apply(const Members& members);
 
-  // What lies in PANNIER_DIR: whoever logs in with it is the pod's ServiceAccount.
+  // What lies in PANNIER_DIR: whoever logs in with it is the pod's ServiceAccount. Without a
+  // password there is no such login.
   void set_pod_credential(std::string_view user, std::string_view password,
                           std::string_view service_account);
 

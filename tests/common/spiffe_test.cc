@@ -48,6 +48,9 @@ TEST(SpiffeId, HasOneTextOnly) {
       "spiffe://td/ns/n/sa/s/pod/u ",
       "spiffe://td/ns/n/sa/s/pod/%75",
       "spiffe://td/ns/n.m/sa/s/pod/u",
+      "spiffe://td/ns/sh%6Fp/sa/s/pod/u",
+      "spiffe://td/ns/N/sa/s/pod/u",
+      "spiffe://td/ns/n/sa/s/pod/u\n",
       "spiffe://td/ns/-n/sa/s/pod/u",
       "spiffe://td/ns/n/sa/s_s/pod/u",
       "spiffe://td/ns/n/sa/S/pod/u",
@@ -66,6 +69,8 @@ TEST(SpiffeId, HasOneTextOnly) {
     ASSERT_FALSE(id) << uri;
     EXPECT_EQ(id.error().code, Errc::bad_argument);
   }
+  for (std::size_t size = 0; size + 36 < kGood.size(); ++size)
+    EXPECT_FALSE(parse_spiffe_id(kGood.substr(0, size))) << size;
 }
 
 TEST(SpiffeId, RefusesToWriteWhatItWouldNotRead) {

@@ -209,6 +209,19 @@ TEST_P(ConnectionHardeningTest, HoldsLittleOfALargeMessageBesidesTheMessage) {
   EXPECT_LE(used(), before + (8u << 20));
 }
 
+TEST_P(ConnectionHardeningTest, DoesNotSpinForAWakeUpCallThatIsAlwaysInThePast) {
+  const auto past = std::chrono::steady_clock::now() - std::chrono::seconds(1);
+  loop.set_end_of_turn([&] { loop.wake_at(past); });
+  int woken = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    woken += loop.impl().io.poll_one() > 0 ? 1 : 0;
+    loop.impl().end_turn();
+  }
+  EXPECT_GE(woken, 1);
+  EXPECT_LE(woken, 100);
+  loop.set_end_of_turn({});
+}
+
 INSTANTIATE_TEST_SUITE_P(Over, ConnectionHardeningTest, testing::Bool(),
                          [](const auto& with) { return with.param ? "Tls" : "Plain"; });
 

@@ -90,6 +90,23 @@ TEST_P(TlsListenerHardeningTest, LetsTheOldestHandshakeMakeRoomWhenAllPlacesAreT
   EXPECT_EQ(refused, 1);
 }
 
+TEST_P(TlsListenerHardeningTest, KeepsFewInTheirHandshakeAndThoseWhoAreThroughItForGood) {
+  handshakes_max = 2;
+  listens();
+  std::vector<std::unique_ptr<Dialled>> good;
+  for (std::size_t i = 1; i <= 4; ++i) {
+    good.push_back(dials());
+    until([&] { return clients.count() == i && servers.count() == i; });
+  }
+  const RawClient mute[5];
+  for (const RawClient& one : mute) ASSERT_TRUE(one.connects(listener->port()));
+  until([&] { return refused == 3; });
+  EXPECT_EQ(listener->connections(), 6u);
+  EXPECT_TRUE(mute[2].sees_the_end());
+  EXPECT_FALSE(mute[3].sees_the_end());
+  EXPECT_TRUE(closed.empty());
+}
+
 INSTANTIATE_TEST_SUITE_P(Over, TlsListenerHardeningTest, testing::Values(true),
                          [](const auto&) { return "Tls"; });
 

@@ -70,6 +70,7 @@ class NetTest : public testing::TestWithParam<bool> {
     ListenerOptions options;
     options.addresses = addresses;
     options.connections_max = connections_max;
+    options.handshakes_max = handshakes_max;
     options.limits = limits;
     options.make_session = [this](const PeerInfo& peer) { return servers.make(peer); };
     options.on_refused = [this] { ++refused; };
@@ -115,6 +116,7 @@ class NetTest : public testing::TestWithParam<bool> {
   TestSessions servers, clients;
   std::unique_ptr<Listener> listener;
   std::vector<std::string> addresses{"127.0.0.1"};
+  std::size_t handshakes_max = 100;
   int refused = 0;
   std::vector<Error> closed;
 };

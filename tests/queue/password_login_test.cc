@@ -282,6 +282,35 @@ TEST(PasswordLogin, LetsCachedLoginsAndThePodInWhileTheirNameIsSlowed) {
   EXPECT_TRUE(harness.begin(login("app", "pod-secret"))->has_value());
 }
 
+// Somebody fails with a user's name, as often and as many at once as may be.
+TEST(PasswordLogin, LetsWhoWasGoodBeforePastThoseWhoFailWithTheSameName) {
+  AccessHarness harness;
+  harness.access->apply(sample());
+  EXPECT_TRUE(harness.principal(login("ops", "right")));
+  harness.pass(seconds{61});
+  for (int i = 0; i < 6; ++i) (void)harness.begin(login("ops", "wrong")), harness.run();
+  for (int i = 0; i < 100; ++i) {
+    (void)harness.begin(login("ops", "wrong " + std::to_string(i)));
+    (void)harness.begin(login("other " + std::to_string(i), "wrong"));
+  }
+  const auto answer = harness.begin(login("ops", "right"));
+  EXPECT_FALSE(answer->has_value()) << "it is checked again";
+  for (int i = 0; i < 2; ++i) harness.pool.run_one(), harness.loop.run_one();
+  ASSERT_TRUE(answer->has_value()) << "before the others";
+  EXPECT_TRUE(**answer);
+}
+
+TEST(PasswordLogin, TrustsNoPasswordThatWasGoodBefore) {
+  AccessHarness harness;
+  harness.access->apply(sample());
+  EXPECT_TRUE(harness.principal(login("ops", "right")));
+  harness.access->apply(policy_with({{"ops", {{cheap_hash("new"), std::nullopt}}}}));
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(harness.principal(login("ops", "right")));
+  const auto answer = harness.begin(login("ops", "right"));
+  harness.run();
+  EXPECT_FALSE(answer->has_value()) << "held back as any other";
+}
+
 TEST(LoginSlowdown, RemembersALimitedNumberOfUsers) {
   const CredentialKey key;
   FakeClock clock;

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sidecar/queue/spiffe_id.h"
 #include "tests/queue/access_harness.h"
 
 namespace pannier::queue {
@@ -225,41 +224,16 @@ TEST(PolicyAccess, KnowsAnAgentByItsCertificateIfItIsAMember) {
   EXPECT_FALSE(by("spiffe://demo.local/ns/shop/sa/billing/pod/pod-a"));
 }
 
-TEST(SpiffeId, ReadsTheFourPartsOfAnAgentsName) {
-  const auto id =
-      parse_spiffe_id("spiffe://demo.local/ns/shop/sa/check.out/pod/" + std::string(kUid));
-  ASSERT_TRUE(id);
-  EXPECT_EQ(*id, (SpiffeId{"demo.local", "shop", "check.out", std::string(kUid)}));
-}
-
-TEST(SpiffeId, RefusesWhateverIsNotExactlyThat) {
-  const std::string good = "spiffe://demo.local/ns/shop/sa/checkout/pod/abc";
-  ASSERT_TRUE(parse_spiffe_id(good));
-  std::vector<std::string> bad{"",
-                               "spiffe://",
-                               "spiffe://demo.local",
-                               "SPIFFE://demo.local/ns/shop/sa/checkout/pod/abc",
-                               "https://demo.local/ns/shop/sa/checkout/pod/abc",
-                               "spiffe:///ns/shop/sa/checkout/pod/abc",
-                               "spiffe://Demo.local/ns/shop/sa/checkout/pod/abc",
-                               "spiffe://demo.local:1/ns/shop/sa/checkout/pod/abc",
-                               "spiffe://me@demo.local/ns/shop/sa/checkout/pod/abc",
-                               "spiffe://demo.local//ns/shop/sa/checkout/pod/abc",
-                               "spiffe://demo.local/ns//sa/checkout/pod/abc",
-                               "spiffe://demo.local/ns/Shop/sa/checkout/pod/abc",
-                               "spiffe://demo.local/ns/sh%6Fp/sa/checkout/pod/abc",
-                               "spiffe://demo.local/ns/../sa/checkout/pod/abc",
-                               "spiffe://demo.local/sa/checkout/ns/shop/pod/abc",
-                               "spiffe://demo.local/ns/shop/sa/checkout",
-                               "spiffe://demo.local/ns/shop/sa/checkout/pod/"};
-  for (const char* tail : {"/", "?a", "#a", "/x", " ", "%20", "\n"}) bad.push_back(good + tail);
-  bad.push_back(good + std::string(1, '\0'));
-  bad.push_back(" " + good);
-  bad.push_back("spiffe://" + std::string(256, 'a') + "/ns/shop/sa/checkout/pod/abc");
-  bad.push_back("spiffe://demo.local/ns/" + std::string(64, 'a') + "/sa/checkout/pod/abc");
-  bad.push_back("spiffe://demo.local/ns/shop/sa/checkout/pod/" + std::string(65, 'a'));
-  for (std::size_t size = 0; size < good.size() - 2; ++size) bad.push_back(good.substr(0, size));
-  for (const std::string& uri : bad) EXPECT_FALSE(parse_spiffe_id(uri)) << uri;
+TEST(PolicyAccess, LetsNobodyInWithAnEmptyPassword) {
+  AccessHarness harness;
+  harness.access->set_pod_credential("app", "", "checkout");
+  EXPECT_FALSE(harness.principal(login("app", "")));
+  harness.access->set_pod_credential("", "", "checkout");
+  EXPECT_FALSE(harness.principal(login("", "")));
+  harness.access->set_pod_credential("app", "secret", "checkout");
+  EXPECT_TRUE(harness.principal(login("app", "secret")));
+  harness.access->set_pod_credential("app", "", "checkout");
+  EXPECT_FALSE(harness.principal(login("app", "secret"))) << "it is no longer known";
 }
 
 }  // namespace
