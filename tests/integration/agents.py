@@ -168,7 +168,9 @@ class ConfiguredAgent(Agent):
     def command(self):
         file = self.folder / "agent.yaml"
         file.write_text(yaml.safe_dump(self.config))
-        (self.folder / "members.yaml").write_text("schemaVersion: 1\nnamespace: shop\n")
+        members = self.folder / "members.yaml"
+        if not members.exists():
+            members.write_text("schemaVersion: 1\nnamespace: shop\n")
         self.write_policy()
         return [BUILD / "pannier-agent", "--config", file]
 
