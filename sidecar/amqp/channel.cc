@@ -6,13 +6,13 @@
 namespace pannier::amqp {
 
 Channel::Channel(ChannelId id, SessionContext& context, SessionLink& session)
-    : id_(id), context_(context), session_(session), alive_(std::make_shared<Channel*>(this)) {}
+    : id_(id),
+      context_(context),
+      session_(session),
+      streams_(id, *this, *this, context, session),
+      alive_(std::make_shared<Channel*>(this)) {}
 
 Channel::~Channel() { *alive_ = nullptr; }
-
-net::Output& Channel::output() {
-  return streams_.empty() ? session_.session_output() : streams_.back().after;
-}
 
 template <typename Method>
 void Channel::answer(const Method& method) {
@@ -76,7 +76,7 @@ void Channel::on_synced(queue::Commit synced) {
 
 void Channel::on_room() {
   const auto alive = alive_;
-  if (!streams_.empty()) stream_next();
+  streams_.on_room();
   if (*alive == nullptr || ended_) return;
   on_synced(context_.registry.spool().synced_commit());
   pump_consumers();
@@ -84,7 +84,7 @@ void Channel::on_room() {
 
 void Channel::close(bool counts_deliveries) {
   wind_down(counts_deliveries);
-  drop_streams(0);
+  streams_.drop_all();
 }
 
 void Channel::wind_down(bool counts_deliveries) {
@@ -103,8 +103,7 @@ void Channel::wind_down(bool counts_deliveries) {
   publishing_.reset();
   pending_confirms_.clear();
   waiting_.clear();
-  drop_streams(1);
-  if (!streams_.empty()) streams_.front().after.clear();
+  streams_.wind_down();
   const auto consumers = std::exchange(consumers_, {});
   for (const auto& [tag, consumer] : consumers) context_.registry.consumer_left(consumer->queue());
 }

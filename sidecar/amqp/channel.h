@@ -17,6 +17,7 @@
 
 #include "sidecar/amqp/basic_methods.h"
 #include "sidecar/amqp/connection_methods.h"
+#include "sidecar/amqp/content_streams.h"
 #include "sidecar/amqp/session_context.h"
 #include "sidecar/amqp/topology_methods.h"
 
@@ -24,32 +25,25 @@ namespace pannier::amqp {
 
 class ChannelConsumer;
 
-class Channel {
+class Channel final : public ServerChannel, private ContentStreams::Owner {
  public:
   Channel(ChannelId id, SessionContext& context, SessionLink& session);
-  ~Channel();
-  Channel(const Channel&) = delete;
-  Channel& operator=(const Channel&) = delete;
+  ~Channel() override;
 
-  // Of content frames spool_busy means: nothing has happened, offer the frame again once there is
-  // room.
-  Result<void> on_method(MethodId method, ByteView payload);
-  Result<void> on_header(ByteView payload);
-  Result<void> on_body(ByteView payload);
+  Result<void> on_method(MethodId method, ByteView payload) override;
+  Result<void> on_header(ByteView payload) override;
+  Result<void> on_body(ByteView payload) override;
 
-  // A commit is synced: confirms and answers that waited for it leave.
-  void on_synced(queue::Commit synced);
-  bool awaits_sync() const { return !waiting_.empty() || !pending_confirms_.empty(); }
-  // The unsent output has shrunk: consumers may be given more.
-  void on_room();
-  // Everything unacknowledged goes back, consumers leave their queues, frames mean nothing any
-  // more. A content that has begun is still sent whole, for clients take nothing else in its midst:
-  // then is_streaming(), and the session is told when it has ended.
-  void wind_down(bool counts_deliveries);
-  // The same, but nothing more is sent.
-  void close(bool counts_deliveries);
-  bool is_streaming() const { return !streams_.empty(); }
-  std::size_t held_bytes() const;  // behind contents that are on their way
+  // Confirms and answers that waited for it leave.
+  void on_synced(queue::Commit synced) override;
+  bool awaits_sync() const override { return !waiting_.empty() || !pending_confirms_.empty(); }
+  // Consumers may be given more.
+  void on_room() override;
+  // Everything unacknowledged goes back, consumers leave their queues.
+  void wind_down(bool counts_deliveries) override;
+  void close(bool counts_deliveries) override;
+  bool is_streaming() const override { return !streams_.empty(); }
+  std::size_t held_bytes() const override { return streams_.held_bytes(); }
 
   ChannelId id() const { return id_; }
   std::size_t unacked() const { return unacked_count_; }
@@ -87,17 +81,6 @@ class Channel {
     queue::Commit commit = 0;
     std::function<void()> answer;
     bool is_get = false;  // waits for room in the output, too
-  };
-  struct Stream {  // a large message on its way out, part by part
-    queue::MessagePtr message;
-    queue::QueuePtr queue;  // null when it is sent back to its publisher
-    queue::Receipt receipt;
-    DeliveryTag tag = 0;  // 0: nobody acks it
-    std::function<void(bool whole)> done;
-    std::function<void()> settle;  // what was decided about it before it was whole
-    std::uint32_t next = 0;
-    bool reading = false;
-    net::Output after;  // frames of this channel that come behind it
   };
 
   // channel_topology.cc
@@ -149,16 +132,9 @@ class Channel {
                        std::shared_ptr<std::uint32_t> credit);
 
   // channel_stream.cc
-  // Header and body; a large body is read part by part, and what else the channel has to say comes
-  // after it.
-  void put_content(Stream content);
-  void put_delivery(const queue::QueuePtr& queue, DeliveryTag tag, const queue::Delivery& delivery);
-  void stream_next();
-  void on_part(Result<Slice> part);
-  void end_stream();
-  static void finish(Stream stream, bool whole);
-  void drop_streams(std::size_t all_but);
-  void show_streaming();
+  void put_delivery(const queue::QueuePtr& queue, bool no_ack, const queue::Delivery& delivery);
+  void on_contents_sent() override;
+  void on_content_failed(const Error& why) override;
 
   void queue_gone(ChannelConsumer& consumer);
   bool is_at_limit() const;
@@ -172,7 +148,7 @@ class Channel {
   // After the commit is synced, in the order in which they were asked for.
   void answer_after(queue::Commit commit, std::function<void()> answer);
   bool answers_wait() const { return getting_ || !waiting_.empty(); }
-  net::Output& output();
+  net::Output& output() { return streams_.output(); }
 
   ChannelId id_;
   SessionContext& context_;
@@ -194,7 +170,7 @@ class Channel {
   std::uint16_t global_prefetch_ = 0;  // of the channel
   bool flow_stopped_ = false;
   std::string last_queue_;  // an empty queue name means the last one declared (1.7.2)
-  std::deque<Stream> streams_;
+  ContentStreams streams_;
   std::shared_ptr<Channel*> alive_;
 };
 

@@ -79,7 +79,6 @@ Result<void> Channel::consume(const BasicConsume& method) {
   auto consumer = std::make_unique<ChannelConsumer>(*this, tag, queue, prefetch_, serial);
   consumer->no_ack = method.no_ack;
   consumer->exclusive = method.exclusive;
-  consumer->is_link = session_.is_link();
   // On its queue from now on, for whoever asks next; but it is given nothing before its answer.
   queue->add_consumer(*consumers_.emplace(tag, std::move(consumer)).first->second);
   answer_after(0, [this, tag, serial, no_wait = method.no_wait] {
@@ -171,7 +170,7 @@ void Channel::send_get_ok(const queue::QueuePtr& queue, bool no_ack,
              BasicGetOk{tag, delivery.redelivered, std::string(message.exchange()),
                         std::string(message.routing_key()),
                         static_cast<std::uint32_t>(queue->status().ready)});
-  put_delivery(queue, no_ack ? 0 : tag, delivery);
+  put_delivery(queue, no_ack, delivery);
 }
 
 bool Channel::is_at_limit() const {
@@ -197,7 +196,7 @@ void Channel::deliver(ChannelConsumer& consumer, queue::Queue& queue, queue::Del
   put_method(output(), id_,
              BasicDeliver{consumer.tag(), tag, delivery.redelivered,
                           std::string(message.exchange()), std::string(message.routing_key())});
-  put_delivery(queue.shared_from_this(), consumer.no_ack ? 0 : tag, delivery);
+  put_delivery(queue.shared_from_this(), consumer.no_ack, delivery);
   session_.session_rings();
 }
 
@@ -247,14 +246,10 @@ Result<void> Channel::settle(DeliveryTag tag, bool multiple, const Settle& how) 
 }
 
 void Channel::apply(Unacked& unacked, const Settle& how) {
-  for (Stream& stream : streams_)
-    if (stream.tag == unacked.tag) {
-      stream.settle = [queue = unacked.queue, receipt = unacked.receipt, how] {
-        how(*queue, receipt);
-      };
-      return;
-    }
-  how(*unacked.queue, unacked.receipt);
+  const bool is_later = streams_.settle_later(
+      unacked.receipt,
+      [queue = unacked.queue, receipt = unacked.receipt, how] { how(*queue, receipt); });
+  if (!is_later) how(*unacked.queue, unacked.receipt);
 }
 
 Result<void> Channel::ack(DeliveryTag tag, bool multiple) {

@@ -196,12 +196,12 @@ void Channel::give_back_message(const queue::MessagePtr& message) {
   put_method(output(), id_,
              BasicReturn{static_cast<std::uint16_t>(code), std::string(name_of(code)),
                          std::string(message->exchange()), std::string(message->routing_key())});
-  Stream content;
+  Content content;
   content.message = message;
   content.done = [&spool = context_.registry.spool(), message](bool) {
     if (message->parts > 0) spool.abort_body(message->body_id);
   };
-  put_content(std::move(content));
+  streams_.put(std::move(content));
 }
 
 // Released when the session has worked off what it was fed, or with a later sync.

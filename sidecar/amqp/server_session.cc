@@ -46,7 +46,7 @@ bool ServerSession::is_overfull() const {
 // wait for us, and we for it.
 bool ServerSession::is_clogged() const {
   std::size_t bytes = unsent();
-  for (const Channel* channel : streaming_) bytes += channel->held_bytes();
+  for (const ServerChannel* channel : streaming_) bytes += channel->held_bytes();
   return bytes > context_.limits.unsent_bytes_max;
 }
 
@@ -156,7 +156,7 @@ Result<void> ServerSession::on_channel_frame(const Frame& frame) {
         current_);
     return {};
   }
-  Channel& channel = *found->second;
+  ServerChannel& channel = *found->second;
   switch (frame.type) {
     case FrameType::header: return channel.on_header(frame.payload);
     case FrameType::body: return channel.on_body(frame.payload);
@@ -185,9 +185,18 @@ Result<void> ServerSession::open_channel(ChannelId id) {
                                           std::to_string(channels_.size()) +
                                           ") has reached the negotiated channel_max (" +
                                           std::to_string(channel_max_) + ")"};
-  channels_.emplace(id, std::make_unique<Channel>(id, context_, *this));
+  auto channel = make_channel(id);
+  if (!channel)
+    return Error{Errc::access_denied,
+                 "agents have no channel " + std::to_string(id) + " on this connection"};
+  channels_.emplace(id, std::move(channel));
   put_method(output(), id, ChannelOpenOk{});
   return {};
+}
+
+std::unique_ptr<ServerChannel> ServerSession::make_channel(ChannelId id) {
+  if (!is_link()) return std::make_unique<Channel>(id, context_, *this);
+  return context_.make_link_channel ? context_.make_link_channel(id, *this) : nullptr;
 }
 
 void ServerSession::close_channel(ChannelId id, const Reply& reply, MethodId cause) {
@@ -205,7 +214,7 @@ void ServerSession::close_channel(ChannelId id, const Reply& reply, MethodId cau
 // What the channel says last follows a content that is on its way.
 void ServerSession::end_channel(ChannelId id, net::Output last) {
   if (auto node = channels_.extract(id)) {
-    std::unique_ptr<Channel> channel = std::move(node.mapped());
+    std::unique_ptr<ServerChannel> channel = std::move(node.mapped());
     channel->wind_down(true);
     if (channel->is_streaming()) {
       ending_.emplace(id, Ending{std::move(channel), std::move(last)});
@@ -222,7 +231,7 @@ void ServerSession::content_ended(ChannelId id) {
   ring();
 }
 
-void ServerSession::note_streaming(const Channel& channel, bool is_streaming) {
+void ServerSession::note_streaming(const ServerChannel& channel, bool is_streaming) {
   if (is_streaming)
     streaming_.insert(&channel);
   else
@@ -263,7 +272,7 @@ void ServerSession::on_sent(std::size_t unsent) {
   if (unsent > context_.limits.unsent_bytes / 2) return;
   if (std::exchange(holds_back_, false))
     for (const ChannelId id : channel_ids())
-      if (Channel* channel = find_channel(id)) channel->on_room();
+      if (ServerChannel* channel = find_channel(id)) channel->on_room();
   if ((is_stopped_ || is_held_up_) && !is_clogged()) resume();
 }
 
@@ -275,7 +284,7 @@ std::vector<ChannelId> ServerSession::channel_ids() const {
   return ids;
 }
 
-Channel* ServerSession::find_channel(ChannelId id) {
+ServerChannel* ServerSession::find_channel(ChannelId id) {
   if (const auto found = channels_.find(id); found != channels_.end()) return found->second.get();
   const auto ending = ending_.find(id);
   return ending == ending_.end() ? nullptr : ending->second.channel.get();
@@ -292,7 +301,7 @@ void ServerSession::release(queue::Commit synced) {
     if (channel->awaits_sync()) waiting.push_back(id);
   bool awaits = false;
   for (const ChannelId id : waiting) {
-    Channel* channel = find_channel(id);
+    ServerChannel* channel = find_channel(id);
     if (channel == nullptr) continue;
     channel->on_synced(synced);
     awaits = awaits || channel->awaits_sync();
@@ -317,8 +326,13 @@ void ServerSession::show_blocked() {
 std::optional<Clock::time_point> ServerSession::deadline() const {
   if (state_ == State::closed) return {};
   if (state_ != State::running) return handshake_until_;
-  if (heartbeat_.count() == 0) return {};
-  return std::min(last_sent_ + heartbeat_ / 2, last_received_ + 2 * heartbeat_);
+  std::optional<Clock::time_point> next;
+  if (heartbeat_.count() > 0)
+    next = std::min(last_sent_ + heartbeat_ / 2, last_received_ + 2 * heartbeat_);
+  if (is_link())
+    for (const auto& [id, channel] : channels_)
+      if (const auto due = channel->deadline(); due && (!next || *due < *next)) next = due;
+  return next;
 }
 
 // Heartbeats both ways: one when half an interval went by in silence, the end after two (4.2.7).
@@ -327,6 +341,8 @@ void ServerSession::on_time(Clock::time_point now) {
     if (now >= handshake_until_ && state_ != State::closed) finish();
     return;
   }
+  if (is_link())
+    for (const auto& [id, channel] : channels_) channel->on_time(now);
   if (heartbeat_.count() == 0) return;
   if (!listens()) last_received_ = now;  // its heartbeats may be there, unread
   if (now >= last_received_ + 2 * heartbeat_) {

@@ -66,13 +66,13 @@ class ServerSession final : public net::Session, public SessionLink {
   bool wants_cancel_notify() const override { return wants_cancel_notify_; }
   bool is_overfull() const override;
   void go_on() override;
-  void note_streaming(const Channel& channel, bool is_streaming) override;
+  void note_streaming(const ServerChannel& channel, bool is_streaming) override;
   void content_ended(ChannelId channel) override;
   void close_channel(ChannelId channel, const Reply& reply, MethodId cause) override;
-  bool is_link() const override { return principal_.kind == queue::Principal::Kind::agent; }
+  void end_session(const Reply& reply) override { close_connection(reply, {}); }
 
   struct Ending {  // a closed channel with a content that is still to be sent whole
-    std::unique_ptr<Channel> channel;
+    std::unique_ptr<ServerChannel> channel;
     net::Output last;
   };
 
@@ -93,11 +93,13 @@ class ServerSession final : public net::Session, public SessionLink {
   Result<void> on_open(ByteView payload);
   void on_authenticated(Result<queue::Principal> principal);
   Result<void> open_channel(ChannelId id);
+  std::unique_ptr<ServerChannel> make_channel(ChannelId id);
+  bool is_link() const { return principal_.kind == queue::Principal::Kind::agent; }
   void send_start();
   void send_tune();
   void end_channel(ChannelId id, net::Output last);
   std::vector<ChannelId> channel_ids() const;
-  Channel* find_channel(ChannelId id);
+  ServerChannel* find_channel(ChannelId id);
   void close_connection(const Reply& reply, MethodId cause, bool counts_deliveries = true);
   void finish();
   void drop_channels(bool counts_deliveries);
@@ -125,10 +127,10 @@ class ServerSession final : public net::Session, public SessionLink {
   std::string mechanism_;
   MethodId current_{};  // the method being handled, for close's class and method
   Budget incomplete_;
-  std::map<ChannelId, std::unique_ptr<Channel>> channels_;
+  std::map<ChannelId, std::unique_ptr<ServerChannel>> channels_;
   std::map<ChannelId, Ending> ending_;
   std::set<ChannelId> closing_channels_;  // channel.close is out, or comes after a content
-  std::set<const Channel*> streaming_;
+  std::set<const ServerChannel*> streaming_;
   Clock::time_point handshake_until_{};
   Clock::time_point last_received_{};
   Clock::time_point last_sent_{};

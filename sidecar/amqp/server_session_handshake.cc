@@ -35,6 +35,8 @@ void ServerSession::send_start() {
   ConnectionStart start;
   start.version_minor = 9;
   start.server_properties = server_properties(context_.product_version);
+  if (context_.link_version != 0 && !peer_.certificate_uri.empty())
+    start.server_properties.set("pannier-links", context_.link_version);
   start.mechanisms.text = peer_.certificate_uri.empty() ? "PLAIN" : "PLAIN EXTERNAL";
   start.locales.text = "en_US";
   put_method(output(), 0, start);

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +15,7 @@
 #include "common/clock.h"
 #include "sidecar/amqp/budget.h"
 #include "sidecar/amqp/reply.h"
+#include "sidecar/amqp/server_channel.h"
 #include "sidecar/amqp/wire.h"
 #include "sidecar/net/session.h"
 #include "sidecar/queue/access.h"
@@ -41,6 +44,7 @@ struct AmqpLimits {
 };
 
 class ServerSession;
+class SessionLink;
 
 // Owned by Agent.
 class SessionContext {
@@ -63,6 +67,10 @@ class SessionContext {
   std::string product_version = "0";
   std::string vhost = "/";
   std::string vhost_alias;  // the namespace's name
+  // The channels of other agents' connections; null: none of that number. Nothing else can be done
+  // on such a connection, and without a factory nothing at all.
+  std::function<std::unique_ptr<ServerChannel>(ChannelId, SessionLink&)> make_link_channel;
+  std::uint32_t link_version = 0;  // shown to whoever has a certificate, as "pannier-links"
 
   // A commit is synced: sessions that wait for one are told.
   void on_synced(queue::Commit synced);
@@ -88,8 +96,6 @@ class SessionContext {
   queue::OwnerId last_owner_ = 0;
 };
 
-class Channel;
-
 class SessionLink {
  public:
   virtual ~SessionLink() = default;
@@ -104,12 +110,12 @@ class SessionLink {
   virtual bool is_overfull() const = 0;  // too much unsent output
   // What waited behind an answer may go on.
   virtual void go_on() = 0;
-  virtual void note_streaming(const Channel& channel, bool is_streaming) = 0;
+  virtual void note_streaming(const ServerChannel& channel, bool is_streaming) = 0;
   // Of a channel that is closed already: nothing of its content is left to send. It is gone when
   // this returns.
   virtual void content_ended(ChannelId channel) = 0;
   virtual void close_channel(ChannelId channel, const Reply& reply, MethodId cause) = 0;
-  virtual bool is_link() const = 0;  // another agent's
+  virtual void end_session(const Reply& reply) = 0;  // the channel is gone when this returns
 };
 
 }  // namespace pannier::amqp

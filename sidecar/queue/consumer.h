@@ -1,7 +1,8 @@
 // Consumer: whoever takes messages out of a queue: an AMQP consumer, an HTTP receive, a link.
 //
 // Owned by its session, which takes it off the queue before it goes. Loop thread. Calls come from
-// within the queue's delivery loop: deliver() and has_credit() must not call back into the queue.
+// within the queue's delivery loop: deliver(), has_credit() and note_ready() must not call
+// back into the queue, but may ask for its status.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,8 @@ class Consumer {
   static constexpr std::uint32_t kCreditMax = 256;
   virtual std::uint32_t credit() const { return has_credit() ? kCreditMax : 0; }
   virtual void deliver(Queue& queue, Delivery delivery) = 0;
+  // Of links only: Queue::deliverable() is another one than it was.
+  virtual void note_ready(Queue&) {}
   // The queue is gone; the consumer is off it already.
   virtual void queue_gone(Queue& queue) = 0;
 

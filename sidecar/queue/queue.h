@@ -105,6 +105,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   bool discard(const Receipt& receipt);
   // A lease of its own for one delivery, whatever the queue's ack timeout.
   bool extend(const Receipt& receipt, std::chrono::milliseconds timeout);
+  // The lease is over, and the queue's ack timeout begins anew, if it has one.
+  bool end_lease(const Receipt& receipt);
   bool is_unacked(const Receipt& receipt) const;
 
   // Removes what is ready. Returns how many; durable with `commit`.
@@ -123,6 +125,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   void on_time(Clock::time_point now);
   QueueStatus status() const;
+  // What consumers can have: what is ready, unless the queue is paused.
+  std::uint64_t deliverable() const { return settings_.paused ? 0 : ready_; }
   bool empty() const { return ready_ + unacked_.size() == 0; }
 
   // Looks without side effect at what is ready, from the head on: at most `max`, and at most what
@@ -179,10 +183,12 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void give_back(Unacked unacked, Return how);
   void finish(Unacked unacked, RemoteOrigin::Settle how);
   void set_deadline(Sequence sequence, Unacked& unacked, std::optional<Clock::time_point> deadline);
+  std::optional<Clock::time_point> ack_deadline() const;
   void show_deadline();
 
   // queue_remote.cc
   void note_demand();
+  void note_ready();
 
   // queue_paging.cc
   Item* find(Sequence sequence);
@@ -221,6 +227,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::uint64_t remote_unacked_ = 0;  // of them, messages of other agents
   std::uint64_t remote_unacked_bytes_ = 0;
   RemoteSource* remote_source_ = nullptr;
+  std::uint64_t noted_ready_ = 0;  // what links were told
   UnackedMap unacked_;
   std::set<std::pair<Clock::time_point, Sequence>> deadlines_;
   std::optional<Clock::time_point> retry_at_;  // the disk could not be read

@@ -79,6 +79,7 @@ void Queue::pump() {
   drop_unaffordable();
   fetch_more();
   note_demand();
+  note_ready();
 }
 
 bool Queue::deliver_one() {
@@ -114,10 +115,13 @@ void Queue::note_unacked(Item& item, std::uint64_t delivery) {
   unacked_bytes_ += item.entry.message_bytes;
   const auto [at, is_new] = unacked_.emplace(sequence, std::move(unacked));
   assert(is_new);
-  if (settings_.ack_timeout.count() > 0)
-    set_deadline(sequence, at->second,
-                 context_.clock.now() +
-                     std::min<std::chrono::milliseconds>(settings_.ack_timeout, kTimeoutMax));
+  set_deadline(sequence, at->second, ack_deadline());
+}
+
+std::optional<Clock::time_point> Queue::ack_deadline() const {
+  if (settings_.ack_timeout.count() <= 0) return {};
+  return context_.clock.now() +
+         std::min<std::chrono::milliseconds>(settings_.ack_timeout, kTimeoutMax);
 }
 
 void Queue::hand_out(Item item, Consumer* consumer) {
@@ -262,6 +266,14 @@ bool Queue::extend(const Receipt& receipt, std::chrono::milliseconds timeout) {
   set_deadline(receipt.sequence, found->second,
                context_.clock.now() + std::clamp<std::chrono::milliseconds>(
                                           timeout, std::chrono::milliseconds(0), kTimeoutMax));
+  return true;
+}
+
+bool Queue::end_lease(const Receipt& receipt) {
+  const auto found = find_unacked(receipt);
+  if (found == unacked_.end()) return false;
+  found->second.is_lease = false;
+  set_deadline(receipt.sequence, found->second, ack_deadline());
   return true;
 }
 

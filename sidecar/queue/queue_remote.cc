@@ -13,6 +13,12 @@ void Queue::note_demand() {
   if (remote_source_ != nullptr) remote_source_->note_demand(*this);
 }
 
+void Queue::note_ready() {
+  if (std::exchange(noted_ready_, deliverable()) == deliverable()) return;
+  for (Consumer* consumer : consumers_)
+    if (consumer->is_link) consumer->note_ready(*this);
+}
+
 // What is ready here comes first: as long as there is more of it than anybody can take, nothing is
 // asked of others.
 std::uint64_t Queue::demand() const {

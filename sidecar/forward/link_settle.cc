@@ -1,0 +1,105 @@
+#include "sidecar/forward/link_channel.h"
+#include "sidecar/forward/link_receipts.h"
+
+namespace pannier::forward {
+namespace {
+
+using How = queue::RemoteOrigin::Settle;
+
+// False from the queue: it has timed out and is on its way again; a late settle is ignored.
+void settle_in(queue::Queue& queue, const queue::Receipt& receipt, How how) {
+  switch (how) {
+    case How::ack: static_cast<void>(queue.ack(receipt)); return;
+    case How::failed: static_cast<void>(queue.give_back(receipt, {true})); return;
+    case How::give_back: static_cast<void>(queue.give_back(receipt, {false})); return;
+    case How::discard: static_cast<void>(queue.discard(receipt)); return;
+  }
+}
+
+}  // namespace
+
+// Only what this pod was given: receipts could be guessed.
+Result<void> LinkChannel::settle(const LinkSettle& method) {
+  if (method.how > static_cast<std::uint8_t>(How::discard))
+    return Error{Errc::bad_argument,
+                 "a message cannot be settled by " + std::to_string(method.how)};
+  const auto receipts = unpack_receipts(method.receipts);
+  if (!receipts) return receipts.error();
+  const auto how = static_cast<How>(method.how);
+  const auto found = pulls_.find(method.queue);
+  Pull* pull = found == pulls_.end() ? nullptr : &found->second;
+  const std::size_t count_before = unacked_count_;
+  const bool was_full = unacked_count_ >= context_.limits.unacked_per_channel ||
+                        unacked_bytes_ >= context_.limits.unacked_bytes_per_channel;
+  const bool was_at_limit = pull != nullptr && is_at_limit(*pull);
+  for (const queue::Receipt& receipt : *receipts) {
+    if (pull != nullptr && forget(*pull, receipt))
+      finish(pull->queue, receipt, how);
+    else if (const auto queue = leases_.take_one(pod(), method.queue, receipt))
+      finish(queue, receipt, how);
+  }
+  ++settles_;
+  session_.await_sync();
+  if (unacked_count_ == count_before) return {};
+  if (was_full)
+    pump();
+  else if (was_at_limit && pull->consumer)
+    pull->queue->pump();
+  drop_if_done(method.queue);
+  return {};
+}
+
+void LinkChannel::remember(Pull& pull, const LinkHeld& held) {
+  if (!pull.unacked.emplace(held.receipt.delivery, held).second) return;
+  ++unacked_count_;
+  unacked_bytes_ += held.bytes;
+}
+
+bool LinkChannel::forget(Pull& pull, const queue::Receipt& receipt) {
+  const auto found = pull.unacked.find(receipt.delivery);
+  if (found == pull.unacked.end() || found->second.receipt != receipt) return false;
+  --unacked_count_;
+  unacked_bytes_ -= found->second.bytes;
+  pull.unacked.erase(found);
+  return true;
+}
+
+void LinkChannel::drop_unacked(Pull& pull) {
+  for (const auto& [delivery, held] : pull.unacked) unacked_bytes_ -= held.bytes;
+  unacked_count_ -= pull.unacked.size();
+  pull.unacked.clear();
+}
+
+// At once, or when all of it has been sent: until then its body must stay.
+void LinkChannel::finish(const queue::QueuePtr& queue, const queue::Receipt& receipt, How how) {
+  const bool is_later =
+      streams_.settle_later(receipt, [queue, receipt, how] { settle_in(*queue, receipt, how); });
+  if (!is_later) settle_in(*queue, receipt, how);
+}
+
+// What has come until now, with what is still to be settled once its body is sent.
+void LinkChannel::flush_settles() {
+  if (settles_ == flushed_ || streams_.has_settles() ||
+      unsynced_.size() >= context_.limits.answers_waiting)
+    return;
+  context_.registry.context().journal_changes();
+  const auto commit = context_.registry.spool().flush_settles();
+  if (!commit) return;  // with the next sync
+  flushed_ = settles_;
+  unsynced_.push_back({*commit, settles_});
+}
+
+void LinkChannel::on_synced(queue::Commit) {
+  flush_settles();
+  const queue::Commit synced = context_.registry.spool().synced_commit();
+  std::uint64_t settles = 0;
+  while (!unsynced_.empty() && unsynced_.front().commit <= synced) {
+    settles = unsynced_.front().settles;
+    unsynced_.pop_front();
+  }
+  if (settles == 0) return;
+  put(LinkSettled{settles});
+  session_.session_rings();
+}
+
+}  // namespace pannier::forward
