@@ -58,6 +58,7 @@ Result<void> ClientChannel::on_frame(const Frame& frame, MethodId method) {
 }
 
 Result<void> ClientChannel::on_method(MethodId method, ByteView payload) {
+  if (method.class_id == kLinkClass) return on_link_method(method, payload);
   switch (method.key()) {
     case BasicDeliver::kId.key():
     case BasicReturn::kId.key(): return on_content_method(method, payload);

@@ -51,6 +51,11 @@ class ClientChannel {
     note(method);
     return {};
   }
+  // Any method, sent as it is: no answer is waited for.
+  Result<void> send(const auto& method) {
+    if (auto may = may_send(); !may) return may;
+    return put_method_within(link_.output, id_, method, link_.frame_max);
+  }
   Result<void> settle(DeliveryTag tag, const auto& method) {
     if (auto may = may_send(); !may) return may;
     if (tag > last_delivery_)
@@ -95,6 +100,7 @@ class ClientChannel {
   Result<void> reply(const Method& method);
 
   // client_content.cc
+  Result<void> on_link_method(MethodId method, ByteView payload);
   Result<void> on_content_method(MethodId method, ByteView payload);
   Result<void> begin_content(DeliveryTag tag);
   Result<void> on_header(ByteView payload);
@@ -120,6 +126,7 @@ class ClientChannel {
   BasicDeliver deliver_;
   BasicGetOk got_;
   BasicReturn returned_;
+  Bytes link_method_;
   Bytes properties_;
   std::uint64_t body_size_ = 0;
   std::uint64_t received_ = 0;

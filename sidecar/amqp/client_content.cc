@@ -23,6 +23,16 @@ Result<void> ClientChannel::on_content_method(MethodId method, ByteView payload)
   return {};
 }
 
+Result<void> ClientChannel::on_link_method(MethodId method, ByteView payload) {
+  if (!link_.limits.speaks_links)
+    return Error{Errc::unexpected, "a method of links where none was asked for"};
+  if (method != kLinkedContent) return link_.handler.on_link_method(id_, method, payload);
+  link_method_.assign(payload.begin(), payload.end());
+  kind_ = Incoming::Kind::linked;
+  content_ = Content::header;
+  return {};
+}
+
 Result<void> ClientChannel::begin_content(DeliveryTag tag) {
   if (tag <= last_delivery_)
     return Error{Errc::unexpected, "delivery tag " + std::to_string(tag) + " after " +
@@ -113,6 +123,7 @@ Incoming ClientChannel::incoming() const {
       message.exchange = returned_.exchange;
       message.routing_key = returned_.routing_key;
       break;
+    case Incoming::Kind::linked: message.link_method = link_method_; break;
   }
   return message;
 }

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "common/buffer.h"
-#include "common/error.h"
+#include "common/result.h"
 #include "sidecar/amqp/wire.h"
 
 namespace pannier::amqp {
@@ -28,9 +28,9 @@ struct Answer {
   std::uint32_t consumers = 0;  // declare
 };
 
-// What stands around a body: of basic.deliver, basic.get-ok or basic.return.
+// What stands around a body: of basic.deliver, basic.get-ok, basic.return or a link's deliver.
 struct Incoming {
-  enum class Kind : std::uint8_t { delivery, got, returned };
+  enum class Kind : std::uint8_t { delivery, got, returned, linked };
   Kind kind = Kind::delivery;
   bool redelivered = false;
   DeliveryTag tag = 0;            // 0 for a returned one
@@ -40,7 +40,8 @@ struct Incoming {
   std::uint32_t messages = 0;    // got: how many are left
   std::uint16_t reply_code = 0;  // returned: why
   std::string_view reply_text;
-  ByteView properties;  // as on the wire, flags first; checked if the limits say so
+  ByteView link_method;  // linked: the payload of the method's frame
+  ByteView properties;   // as on the wire, flags first; checked if the limits say so
   std::uint64_t body_size = 0;
 };
 
@@ -72,6 +73,10 @@ class ClientHandler {
   virtual void on_body_begin(ChannelId, const Incoming&) {}
   virtual void on_body_part(ChannelId, ByteView /*part*/) {}
   virtual void on_body_end(ChannelId) {}
+
+  // A method of class 200 without content, with its frame's payload; only if the limits say so. An
+  // error is the server's fault and ends the connection.
+  virtual Result<void> on_link_method(ChannelId, MethodId, ByteView /*payload*/) { return {}; }
 
   // All publishes from first to last, each told of once; a returned one has been told of before.
   virtual void on_confirmed(ChannelId, DeliveryTag /*first*/, DeliveryTag /*last*/,

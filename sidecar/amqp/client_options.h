@@ -20,6 +20,7 @@ struct ClientLimits {
   std::chrono::seconds handshake{10};    // also how long a close may take
   // Whether the properties of each message are decoded once, so that its user may rely on them.
   bool checks_properties = true;
+  bool speaks_links = false;  // whether methods of class 200 are handed over, or are a fault
 };
 
 struct ClientOptions {

@@ -25,7 +25,7 @@
 
 namespace pannier::amqp {
 
-class ClientSession final : public net::Session {
+class ClientSession : public net::Session {
  public:
   ClientSession(ClientHandler& handler, ClientOptions options, const Clock& clock);
 
@@ -45,6 +45,12 @@ class ClientSession final : public net::Session {
   template <Request Method>
   Result<void> ask(ChannelId channel, const Method& method) {
     return with(channel, [&](ClientChannel& found) { return found.ask(method); });
+  }
+
+  // Any other method, as it is: those of links.
+  template <typename Method>
+  Result<void> send(ChannelId channel, const Method& method) {
+    return with(channel, [&](ClientChannel& found) { return found.send(method); });
   }
 
   // Of tag 0 with multiple: all that was delivered.

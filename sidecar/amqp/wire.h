@@ -26,6 +26,7 @@ inline constexpr std::size_t kFrameHeaderSize = 7;
 inline constexpr std::size_t kFrameOverhead = kFrameHeaderSize + 1;
 inline constexpr std::uint32_t kFrameMinSize = 4096;  // 4.2.3: what every peer must accept
 inline constexpr std::uint16_t kBasicClass = 60;
+inline constexpr std::uint16_t kLinkClass = 200;  // of agents among themselves: decision 9
 
 struct Frame {
   FrameType type = FrameType::method;
@@ -46,6 +47,9 @@ struct MethodId {
   constexpr std::uint32_t key() const { return std::uint32_t{class_id} << 16 | method_id; }
   bool operator==(const MethodId&) const = default;
 };
+
+// The one method of links that content follows.
+inline constexpr MethodId kLinkedContent{kLinkClass, 40};
 
 // A string that the wire counts with four bytes; plain std::string fields are counted with one.
 struct LongString {

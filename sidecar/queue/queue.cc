@@ -133,6 +133,7 @@ void Queue::on_time(Clock::time_point now) {
   if (retry_at_ && *retry_at_ <= now) retry_at_.reset();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now)
     give_back(take_unacked(unacked_.find(deadlines_.begin()->second)), Return{});
+  answer_getters_until(now);
   show_deadline();
   pump();
 }
@@ -195,6 +196,7 @@ void Queue::be_gone() {
     consumers_.pop_back();
     consumer->queue_gone(*this);
   }
+  note_demand();
 }
 
 QueueStatus Queue::status() const {

@@ -122,6 +122,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::uint64_t demand() const;
   // Gives it to a local consumer or get. False: nobody can take it; it stays the caller's.
   bool offer(const RemoteMessage& remote);
+  // The gets that wait for other agents, and their answer when those have nothing.
+  std::size_t waiting_gets() const;
+  void no_remote_answer();
 
   void on_time(Clock::time_point now);
   QueueStatus status() const;
@@ -156,6 +159,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   struct Getter {
     bool no_ack = false;
     OnGot done;
+    std::optional<Clock::time_point> until;  // it waits for other agents
   };
   struct Peek;
 
@@ -177,6 +181,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void hand_out(Item item, Consumer* consumer);
   void note_unacked(Item& item, std::uint64_t delivery);
   void answer_getters_empty();
+  void answer_local_getters();
   void stall();
   UnackedMap::iterator find_unacked(const Receipt& receipt);
   Unacked take_unacked(UnackedMap::iterator at);
@@ -189,6 +194,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // queue_remote.cc
   void note_demand();
   void note_ready();
+  bool wait_for_remote(bool no_ack, OnGot& done);
+  void answer_getters_until(Clock::time_point now);
 
   // queue_paging.cc
   Item* find(Sequence sequence);
@@ -230,8 +237,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::uint64_t noted_ready_ = 0;  // what links were told
   UnackedMap unacked_;
   std::set<std::pair<Clock::time_point, Sequence>> deadlines_;
-  std::optional<Clock::time_point> retry_at_;  // the disk could not be read
-  std::optional<Clock::time_point> shown_;     // our deadline in the context's index
+  std::optional<Clock::time_point> retry_at_;   // the disk could not be read
+  std::optional<Clock::time_point> get_until_;  // the first get that waits for other agents
+  std::optional<Clock::time_point> shown_;      // our deadline in the context's index
   std::vector<Consumer*> consumers_;
   std::size_t turn_ = 0;  // of the consumers
   std::deque<Getter> getters_;

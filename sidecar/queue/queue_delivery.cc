@@ -17,6 +17,7 @@ void Queue::remove_consumer(Consumer& consumer) {
   if (found == consumers_.end()) return;
   if (static_cast<std::size_t>(found - consumers_.begin()) < turn_) --turn_;  // nobody is skipped
   consumers_.erase(found);
+  note_demand();
 }
 
 bool Queue::has_exclusive_consumer() const {
@@ -84,7 +85,10 @@ void Queue::pump() {
 
 bool Queue::deliver_one() {
   if (settings_.paused || ready_ == 0) {
-    answer_getters_empty();
+    if (settings_.paused)
+      answer_getters_empty();
+    else
+      answer_local_getters();
     return false;
   }
   Item* item = head();
@@ -155,15 +159,28 @@ void Queue::hand_out(Item item, Consumer* consumer) {
 
 void Queue::get(bool no_ack, OnGot done) {
   if (gone_ || settings_.paused || ready_ == 0) {
-    done({});
+    if (!wait_for_remote(no_ack, done)) done({});
     return;
   }
-  getters_.push_back({no_ack, std::move(done)});
+  getters_.push_back({no_ack, std::move(done), {}});
   pump();
 }
 
 void Queue::answer_getters_empty() {
+  get_until_.reset();
   for (Getter& getter : std::exchange(getters_, {})) getter.done({});
+}
+
+// Those that wait for what is here, not for other agents.
+void Queue::answer_local_getters() {
+  if (getters_.empty()) return;
+  const auto local =
+      std::stable_partition(getters_.begin(), getters_.end(),
+                            [](const Getter& getter) { return getter.until.has_value(); });
+  std::vector<Getter> answered(std::make_move_iterator(local),
+                               std::make_move_iterator(getters_.end()));
+  getters_.erase(local, getters_.end());
+  for (Getter& getter : answered) getter.done({});
 }
 
 void Queue::stall() {
@@ -291,6 +308,7 @@ void Queue::show_deadline() {
   std::optional<Clock::time_point> next = retry_at_;
   if (!deadlines_.empty() && (!next || deadlines_.begin()->first < *next))
     next = deadlines_.begin()->first;
+  if (get_until_ && (!next || *get_until_ < *next)) next = get_until_;
   if (next == shown_) return;
   if (shown_) context_.deadlines.erase({*shown_, this});
   shown_ = next;

@@ -6,7 +6,10 @@ namespace pannier::queue {
 
 void Queue::set_remote_source(RemoteSource* source) {
   remote_source_ = source;
-  note_demand();
+  if (source == nullptr)
+    no_remote_answer();
+  else
+    note_demand();
 }
 
 void Queue::note_demand() {
@@ -27,6 +30,45 @@ std::uint64_t Queue::demand() const {
   for (const Consumer* consumer : consumers_)
     if (!consumer->is_link) wanted += consumer->credit();
   return wanted - std::min(wanted, ready_);
+}
+
+bool Queue::wait_for_remote(bool no_ack, OnGot& done) {
+  if (gone_ || settings_.paused || remote_source_ == nullptr) return false;
+  if (!remote_source_->asks_for_get(*this)) return false;
+  const auto until = context_.clock.now() + kRemoteGetMax;
+  getters_.push_back({no_ack, std::move(done), until});
+  get_until_ = std::min(get_until_.value_or(until), until);
+  show_deadline();
+  note_demand();
+  return true;
+}
+
+std::size_t Queue::waiting_gets() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      getters_, [](const Getter& getter) { return getter.until.has_value(); }));
+}
+
+void Queue::no_remote_answer() {
+  answer_getters_until(Clock::time_point::max());
+  if (!gone_) show_deadline();
+}
+
+void Queue::answer_getters_until(Clock::time_point now) {
+  if (!get_until_ || *get_until_ > now) return;
+  std::vector<Getter> answered;
+  std::deque<Getter> left;
+  get_until_.reset();
+  for (Getter& getter : getters_) {
+    const bool is_over = getter.until && *getter.until <= now;
+    if (!is_over && getter.until)
+      get_until_ = std::min(get_until_.value_or(*getter.until), *getter.until);
+    if (is_over)
+      answered.push_back(std::move(getter));
+    else
+      left.push_back(std::move(getter));
+  }
+  getters_ = std::move(left);
+  for (Getter& getter : answered) getter.done({});
 }
 
 bool Queue::offer(const RemoteMessage& remote) {

@@ -4,6 +4,7 @@
 // hands it out keeps nothing of it but whom to tell. Interfaces; loop thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -36,6 +37,9 @@ struct RemoteMessage {
   std::uint64_t tag = 0;  // the origin's own
 };
 
+// How long a get waits for other agents, at most.
+inline constexpr std::chrono::milliseconds kRemoteGetMax{100};
+
 // What a queue asks for more, when its consumers could take more than it has.
 class RemoteSource {
  public:
@@ -43,6 +47,9 @@ class RemoteSource {
   // The queue's demand() may have changed: look at it at the end of the turn. Must not call back
   // into the queue.
   virtual void note_demand(Queue& queue) = 0;
+  // A get finds nothing here. True: it waits until Queue::no_remote_answer or kRemoteGetMax. Must
+  // not call back into the queue.
+  virtual bool asks_for_get(Queue& /*queue*/) { return false; }
 };
 
 }  // namespace pannier::queue

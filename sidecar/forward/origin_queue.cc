@@ -1,0 +1,118 @@
+#include "sidecar/forward/origin_queue.h"
+
+#include <algorithm>
+
+namespace pannier::forward {
+
+void OriginQueue::start_anew(std::uint64_t with_ready) {
+  state = State::active;
+  limit_ = ceiling_ = delivered_ = 0;
+  ready_ = with_ready;
+  is_asked_ = is_stalled_ = false;
+}
+
+std::uint64_t OriginQueue::room() const {
+  const std::uint64_t used = held_.size() + unsettled();
+  return kHeldMax - std::min<std::uint64_t>(kHeldMax, used);
+}
+
+// Only with no question open, when limit and ceiling are one.
+void OriginQueue::grant(std::uint64_t more) {
+  limit_ = ceiling_ = std::max(limit_, delivered_) + more;
+}
+
+void OriginQueue::take_back(std::uint64_t credit) {
+  limit_ = ceiling_ - std::min(credit, ceiling_ - delivered_);
+  is_asked_ = true;
+}
+
+bool OriginQueue::on_ready(std::uint64_t with_ready, std::uint64_t age, std::uint64_t seen_limit) {
+  ready_ = with_ready;
+  oldest_age_ = age;
+  if (!is_asked_ || seen_limit != limit_) return false;
+  is_asked_ = is_stalled_ = false;
+  ceiling_ = std::max(limit_, delivered_);
+  return true;
+}
+
+void OriginQueue::on_delivered() {
+  ++delivered_;
+  ready_ -= std::min<std::uint64_t>(ready_, 1);
+  is_suspect_ = false;
+}
+
+void OriginQueue::stall() {
+  is_stalled_ = is_suspect_ = true;
+  limit_ = delivered_;
+  is_asked_ = true;
+}
+
+std::optional<std::uint64_t> OriginQueue::hold(const queue::Receipt& receipt, spool::BodyId body) {
+  if (!tags_.emplace(receipt, last_tag_ + 1).second) return {};
+  held_.emplace(++last_tag_, Held{receipt, body, true});
+  return last_tag_;
+}
+
+bool OriginQueue::stands(std::uint64_t tag) const {
+  const auto found = held_.find(tag);
+  return found != held_.end() && found->second.stands;
+}
+
+void OriginQueue::settle(std::uint64_t tag, Settle how) {
+  const auto found = held_.find(tag);
+  if (found == held_.end()) return;
+  const Held held = found->second;
+  held_.erase(found);
+  if (held.body != 0) bodies_->drop(held.body);
+  if (!held.stands) return;
+  tags_.erase(held.receipt);
+  settle_stray(held.receipt, how);
+}
+
+void OriginQueue::settle_stray(const queue::Receipt& receipt, Settle how) {
+  if (!on_settle) return;  // nobody is there any more to be told
+  to_send_.push_back({receipt, how});
+  on_settle();
+}
+
+std::vector<queue::Receipt> OriginQueue::to_name(std::size_t max) const {
+  std::vector<queue::Receipt> receipts;
+  for (const Settled& settled : to_send_)
+    if (receipts.size() < max) receipts.push_back(settled.receipt);
+  for (const auto& [receipt, tag] : tags_)
+    if (receipts.size() < max) receipts.push_back(receipt);
+  return receipts;
+}
+
+void OriginQueue::keep_only(std::vector<queue::Receipt> kept) {
+  std::ranges::sort(kept, ReceiptLess());
+  const auto is_kept = [&kept](const queue::Receipt& receipt) {
+    return std::ranges::binary_search(kept, receipt, ReceiptLess());
+  };
+  std::erase_if(to_send_, [&](const Settled& settled) { return !is_kept(settled.receipt); });
+  for (auto at = tags_.begin(); at != tags_.end();) {
+    if (is_kept(at->first)) {
+      ++at;
+      continue;
+    }
+    held_.find(at->second)->second.stands = false;
+    at = tags_.erase(at);
+  }
+}
+
+std::vector<Settled> OriginQueue::take_settles() {
+  in_flight_ += to_send_.size();
+  return std::exchange(to_send_, {});
+}
+
+void OriginQueue::on_durable(std::size_t count, Settle how) {
+  in_flight_ -= count;
+  if (how == Settle::ack || how == Settle::discard) moved_ += count;
+}
+
+void OriginQueue::on_lost(const std::vector<queue::Receipt>& receipts, Settle how) {
+  in_flight_ -= receipts.size();
+  for (const queue::Receipt& receipt : receipts) to_send_.push_back({receipt, how});
+}
+
+}  // namespace pannier::forward

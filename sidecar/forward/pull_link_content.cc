@@ -1,0 +1,161 @@
+#include <algorithm>
+
+#include "common/log.h"
+#include "sidecar/forward/pull_link.h"
+
+namespace pannier::forward {
+namespace {
+
+constexpr std::size_t kNameMax = 255;
+
+}  // namespace
+
+// The head of a message, into method_.
+Result<OriginQueuePtr> PullLink::receive(ByteView payload) {
+  if (auto done = amqp::decode_into(method_, payload); !done) return done.error();
+  const auto found = known(method_.queue);
+  if (!found) return found;
+  const OriginQueuePtr origin = *found;
+  const bool is_active = origin->state == OriginQueue::State::active;
+  if (is_active && !origin->may_come())
+    return Error{Errc::limit_reached, "a message comes that there was no credit for"};
+  if (!is_active && origin->unsettled() > 2 * kHeldMax)
+    return Error{Errc::limit_reached, "messages come that nobody asks for"};
+  if (method_.exchange.size() > kNameMax || method_.routing_key.size() > kNameMax)
+    return Error{Errc::bad_syntax, "a name is longer than 255 bytes"};
+  origin->note_progress(parts_.clock.now());
+  return origin;
+}
+
+// What comes for a queue that is not pulled (any more, or not yet again) goes back.
+void PullLink::take(const OriginQueuePtr& origin, queue::Message message, std::uint32_t parts) {
+  const queue::Receipt receipt{method_.sequence, method_.delivery};
+  const auto body = parts > 0 ? message.body_id : spool::BodyId{0};
+  if (origin->state != OriginQueue::State::active) {
+    if (body != 0) parts_.bodies->drop(body);
+    origin->settle_stray(receipt, queue::RemoteOrigin::Settle::give_back);
+    return;
+  }
+  const auto tag = origin->hold(receipt, body);
+  if (!tag) {
+    if (body != 0) parts_.bodies->drop(body);
+    fault({Errc::unexpected, "a delivery comes twice"});
+    return;
+  }
+  origin->on_delivered();
+  backoff_.reset();
+  const auto age = std::min<std::uint64_t>(method_.age, 1ull << 40);
+  message.published = parts_.clock.now_ms() - static_cast<std::int64_t>(age);
+  const ByteView attributes = as_bytes(method_.attributes.text);
+  message.attributes.assign(attributes.begin(), attributes.end());
+  queue::RemoteMessage remote;
+  remote.message = std::make_shared<const queue::Message>(std::move(message));
+  remote.delivery_count = method_.delivery_count;
+  remote.redelivered = method_.redelivered;
+  remote.origin = origin;
+  remote.tag = *tag;
+  parts_.user.on_pulled(origin, std::move(remote));
+}
+
+void PullLink::on_message(amqp::ChannelId, const amqp::Incoming& head, Slice body) {
+  if (head.kind != amqp::Incoming::Kind::linked)
+    return fault({Errc::unexpected, "a message comes that no link delivers"});
+  const auto origin = receive(head.link_method);
+  if (!origin) return fault(origin.error());
+  queue::Message message;
+  message.head = queue::make_head(method_.exchange, method_.routing_key, head.properties);
+  message.body_size = body.size();
+  message.body = std::move(body);
+  take(*origin, std::move(message), 0);
+}
+
+void PullLink::on_body_begin(amqp::ChannelId, const amqp::Incoming& head) {
+  if (head.kind != amqp::Incoming::Kind::linked)
+    return fault({Errc::unexpected, "a message comes that no link delivers"});
+  const auto origin = receive(head.link_method);
+  if (!origin) return fault(origin.error());
+  arriving_.emplace();
+  arriving_->origin = *origin;
+  arriving_->properties.assign(head.properties.begin(), head.properties.end());
+  arriving_->body_size = head.body_size;
+  arriving_->is_refused = arriving_->origin->state != OriginQueue::State::active;
+}
+
+void PullLink::on_body_part(amqp::ChannelId, ByteView part) {
+  if (!arriving_) return;
+  arriving_->origin->note_progress(parts_.clock.now());
+  if (arriving_->is_refused) return;
+  arriving_->part.insert(arriving_->part.end(), part.begin(), part.end());
+  if (arriving_->part.size() < kPulledPartBytes || flush_part()) return;
+  is_paused_ = true;
+  session_->pause();
+}
+
+void PullLink::on_body_end(amqp::ChannelId) {
+  if (!arriving_) return;
+  arriving_->is_whole = true;
+  if (flush_part()) return finish_body();
+  is_paused_ = true;
+  session_->pause();
+}
+
+// False: the spool is behind. A body that it refuses is only counted from then on.
+bool PullLink::flush_part() {
+  Arriving& arriving = *arriving_;
+  if (arriving.is_refused || arriving.part.empty()) return true;
+  Result<void> done;
+  if (!arriving.body) {
+    const auto begun = parts_.bodies->begin();
+    if (begun)
+      arriving.body = *begun;
+    else
+      done = begun.error();
+  }
+  if (done) done = parts_.bodies->append(*arriving.body, Slice::copy_of(arriving.part));
+  if (!done && done.error().code == Errc::spool_busy) return false;
+  arriving.part.clear();
+  if (done) {
+    ++arriving.parts;
+    return true;
+  }
+  log::warn("a large message has no room here and goes back",
+            {{"peer", target_.pod_name}, {"error", done.error().detail}});
+  arriving.is_refused = true;
+  if (arriving.body) parts_.bodies->drop(*std::exchange(arriving.body, {}));
+  parts_.user.on_no_room(arriving.origin);
+  return true;
+}
+
+void PullLink::go_on_with_body() {
+  if (arriving_ && !flush_part()) return;
+  is_paused_ = false;
+  if (arriving_ && arriving_->is_whole) finish_body();
+  if (session_ != nullptr) session_->resume();
+}
+
+// method_ is still that of this message: nothing else comes on the channel within a content.
+void PullLink::finish_body() {
+  Arriving arriving = std::move(*std::exchange(arriving_, {}));
+  if (!arriving.body) {
+    const bool is_active = arriving.origin->state == OriginQueue::State::active;
+    if (is_active) arriving.origin->on_delivered();
+    arriving.origin->settle_stray({method_.sequence, method_.delivery},
+                                  queue::RemoteOrigin::Settle::give_back);
+    parts_.user.on_origin_changed(arriving.origin);
+    return;
+  }
+  queue::Message message;
+  message.head = queue::make_head(method_.exchange, method_.routing_key, arriving.properties);
+  message.body_size = arriving.body_size;
+  message.body_id = *arriving.body;
+  message.parts = arriving.parts;
+  take(arriving.origin, std::move(message), arriving.parts);
+}
+
+void PullLink::drop_arriving() {
+  is_paused_ = false;
+  if (arriving_ && arriving_->body) parts_.bodies->drop(*arriving_->body);
+  arriving_.reset();
+}
+
+}  // namespace pannier::forward
