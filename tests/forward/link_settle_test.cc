@@ -90,6 +90,8 @@ TEST_F(LinkSettleTest, WhatIsNotItsOwnIsIgnored) {
   settles(link, "orders", How::ack, {});
   agent.turn();
   EXPECT_EQ(status("orders").unacked, 1u);
+  settles(link, "orders", How::ack, held);
+  EXPECT_EQ(status("orders").unacked, 0u);
 }
 
 TEST_F(LinkSettleTest, TheOriginsAckTimeoutHolds) {
