@@ -5,6 +5,7 @@
 #include "common/files.h"
 #include "common/log.h"
 #include "sidecar/agent_impl.h"
+#include "sidecar/forward/link_channel.h"
 
 namespace pannier {
 namespace {
@@ -28,6 +29,7 @@ Agent::Impl::Impl(net::Loop& with_loop, AgentOptions with_options)
 
 Agent::Impl::~Impl() {
   loop_.set_end_of_turn({});
+  puller_.reset();  // its connections end without a further word
   for (const auto& [name, listener] : listeners_) listener->close_all();
   loop_.run_ready();  // sessions go before what they use
 }
@@ -47,6 +49,7 @@ Result<void> Agent::Impl::start() {
   }
   if (auto opened = open_app_folder(); !opened) return opened;
   if (auto opened = open_peer_tls(); !opened) return opened;
+  make_links();
   watch_files();
   return {};
 }
@@ -92,7 +95,26 @@ Result<void> Agent::Impl::open_peer_tls() {
       net::TlsReload::open({local->certificate_file, local->key_file, local->ca_file}, options);
   if (!opened) return opened.error();
   peer_tls_ = std::move(*opened);
+  options.role = net::TlsRole::client;
+  auto dials =
+      net::TlsReload::open({local->certificate_file, local->key_file, local->ca_file}, options);
+  if (!dials) return dials.error();
+  dial_tls_ = std::move(*dials);
   return {};
+}
+
+// Without a certificate there are no peers.
+void Agent::Impl::make_links() {
+  const AgentIdentity& identity = options_.config.identity;
+  if (!peer_tls_) return;
+  forward::serve_links(*amqp_, leases_);
+  dialer_ = std::make_unique<forward::NetLinkDialer>(
+      loop_, [this] { return dial_tls_->current(); }, identity.trust_domain,
+      identity.namespace_name);
+  forward::PullerOptions options;
+  options.pod_uid = identity.pod_uid;
+  options.message_bytes_max = options_.config.limits.message_bytes;
+  puller_ = std::make_unique<forward::Puller>(*registry_, *dialer_, system_clock(), options);
 }
 
 Result<void> Agent::Impl::open_spool() {
@@ -142,6 +164,10 @@ Result<void> Agent::Impl::open_spool() {
 // written.
 void Agent::Impl::end_turn() {
   registry_->end_turn();
+  if (puller_) {
+    puller_->on_turn_end();
+    spool_->flush();
+  }
   watch_spool();
   if (last_commit_) stop_when_synced();
   follow_deadline();
@@ -171,6 +197,8 @@ std::optional<Clock::time_point> Agent::Impl::deadline() const {
   };
   consider(registry_->deadline());
   consider(access_->deadline());
+  consider(leases_.deadline());
+  if (puller_) consider(puller_->deadline());
   if (policy_file_) consider(next_look_);
   return next;
 }
@@ -180,6 +208,8 @@ void Agent::Impl::follow_deadline() {
   if (const auto when = deadline(); when && *when <= now) {
     registry_->on_time(now);
     access_->on_time(now);
+    leases_.on_time(now);
+    if (puller_) puller_->on_time(now);
     look_at_files(now);
   }
   loop_.wake_at(deadline().value_or(Clock::time_point::max()));

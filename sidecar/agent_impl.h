@@ -9,6 +9,9 @@
 #include "sidecar/amqp/server_session.h"
 #include "sidecar/app_tls.h"
 #include "sidecar/file_watch.h"
+#include "sidecar/forward/link_leases.h"
+#include "sidecar/forward/net_link_dialer.h"
+#include "sidecar/forward/puller.h"
 #include "sidecar/net/listener.h"
 #include "sidecar/net/tls_reload.h"
 #include "sidecar/queue/policy_access.h"
@@ -34,6 +37,7 @@ class Agent::Impl {
   void make_amqp();
   Result<void> open_app_folder();
   Result<void> open_peer_tls();
+  void make_links();
   // agent_policy.cc
   void watch_files();
   void look_at_files(Clock::time_point now);
@@ -45,7 +49,7 @@ class Agent::Impl {
   Result<void> open_listeners();
   Result<void> listen(const std::string& name, const AgentListener& listener, GetTls tls,
                       MakeSession make);
-  MakeSession amqp_session() const;
+  MakeSession amqp_session(amqp::Logins logins) const;
   void end_turn();
   void on_synced(const spool::SyncReport& report);
   void watch_spool();
@@ -57,12 +61,15 @@ class Agent::Impl {
   AgentOptions options_;
   std::unique_ptr<spool::PosixDisk> disk_;  // jobs of these threads use it to their end
   ThreadExecutor committer_{"pannier-sync", 1};
-  std::unique_ptr<net::TlsReload> peer_tls_;
+  std::unique_ptr<net::TlsReload> peer_tls_, dial_tls_;  // what we show, and how we dial
   ThreadExecutor pool_{"pannier-pool", 2};
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<queue::Registry> registry_;
   std::unique_ptr<queue::PolicyAccess> access_;
+  forward::LinkLeases leases_{system_clock()};  // outlives the sessions
   std::unique_ptr<amqp::SessionContext> amqp_;
+  std::unique_ptr<forward::NetLinkDialer> dialer_;
+  std::unique_ptr<forward::Puller> puller_;
   std::map<std::string, std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<AppTls> app_tls_;
   std::unique_ptr<FileWatch> policy_file_, members_file_;

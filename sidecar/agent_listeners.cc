@@ -3,9 +3,9 @@
 
 namespace pannier {
 
-Agent::Impl::MakeSession Agent::Impl::amqp_session() const {
-  return [context = amqp_.get()](const net::PeerInfo& peer) {
-    return std::make_unique<amqp::ServerSession>(*context, peer);
+Agent::Impl::MakeSession Agent::Impl::amqp_session(amqp::Logins logins) const {
+  return [context = amqp_.get(), logins](const net::PeerInfo& peer) {
+    return std::make_unique<amqp::ServerSession>(*context, peer, logins);
   };
 }
 
@@ -31,10 +31,13 @@ Result<void> Agent::Impl::listen(const std::string& name, const AgentListener& l
 Result<void> Agent::Impl::open_listeners() {
   const AgentListeners& listeners = options_.config.listeners;
   const GetTls app = [this] { return app_tls_->current(); };
-  if (auto done = listen("amqp", listeners.amqp, {}, amqp_session()); !done) return done;
+  const MakeSession for_apps = amqp_session(amqp::Logins::any);
+  if (auto done = listen("amqp", listeners.amqp, {}, for_apps); !done) return done;
   if (app_tls_)
-    if (auto done = listen("amqps", listeners.amqps, app, amqp_session()); !done) return done;
-  return {};
+    if (auto done = listen("amqps", listeners.amqps, app, for_apps); !done) return done;
+  if (!peer_tls_) return {};
+  const GetTls peer = [this] { return peer_tls_->current(); };
+  return listen("peer", listeners.peer, peer, amqp_session(amqp::Logins::certificate));
 }
 
 }  // namespace pannier

@@ -49,12 +49,16 @@ void Agent::Impl::on_members_text(const std::string& text) {
     return;
   }
   access_->apply(*members);
+  if (puller_) puller_->apply(*members);
+  leases_.on_policy();
 }
 
 // Nobody is served before there is one.
 void Agent::Impl::apply(const Policy& policy) {
   const queue::Applied applied = registry_->apply(policy);
   access_->apply(policy);
+  if (puller_) puller_->apply(policy);
+  leases_.on_policy();
   for (const auto& failure : applied.failures)
     log::error("a queue of the policy cannot be applied yet",
                {{"queue", failure.queue}, {"error", failure.error.detail}});
@@ -77,8 +81,9 @@ void Agent::Impl::renew_certificates() {
     if (auto renewed = app_tls_->renew(); !renewed)
       log::error("the app's certificate cannot be renewed", {{"error", renewed.error().detail}});
   if (!peer_tls_ || std::exchange(is_reloading_, true)) return;
-  pool_.post([this, tls = peer_tls_.get()] {  // both outlive the pool
-    auto reloaded = tls->reload();
+  pool_.post([this, shown = peer_tls_.get(), dials = dial_tls_.get()] {  // all outlive the pool
+    auto reloaded = shown->reload();
+    if (auto dialled = dials->reload(); !dialled) reloaded = dialled.error();
     loop_.post([this, reloaded = std::move(reloaded)] {
       is_reloading_ = false;
       if (!reloaded)

@@ -16,15 +16,20 @@ queue::Table server_properties(std::string_view version) {
   return properties;
 }
 
+std::string mechanisms_for(const net::PeerInfo& peer, Logins logins) {
+  if (logins == Logins::certificate) return "EXTERNAL";
+  return peer.certificate_uri.empty() ? "PLAIN" : "PLAIN EXTERNAL";
+}
+
 Result<queue::Credentials> credentials_from(std::string_view mechanism, std::string_view response,
-                                            const net::PeerInfo& peer) {
+                                            const net::PeerInfo& peer, Logins logins) {
   queue::Credentials credentials;
   if (mechanism == "EXTERNAL" && !peer.certificate_uri.empty()) {
     credentials.kind = queue::Credentials::Kind::certificate;
     credentials.certificate_uri = peer.certificate_uri;
     return credentials;
   }
-  if (mechanism != "PLAIN")
+  if (mechanism != "PLAIN" || logins == Logins::certificate)
     return Error{Errc::limit_reached, "unsupported authentication mechanism"};
   // authorisation id, NUL, user, NUL, password
   const std::size_t first = response.find('\0');

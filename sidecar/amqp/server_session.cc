@@ -6,9 +6,10 @@
 #include "sidecar/amqp/codec.h"
 
 namespace pannier::amqp {
-ServerSession::ServerSession(SessionContext& context, net::PeerInfo peer)
+ServerSession::ServerSession(SessionContext& context, net::PeerInfo peer, Logins logins)
     : context_(context),
       peer_(std::move(peer)),
+      logins_(logins),
       owner_(context.add(*this)),
       frame_max_(context.limits.frame_max_unauthenticated),
       channel_max_(context.limits.channel_max),

@@ -15,13 +15,14 @@
 #include <vector>
 
 #include "sidecar/amqp/channel.h"
+#include "sidecar/amqp/handshake.h"
 #include "sidecar/amqp/session_context.h"
 
 namespace pannier::amqp {
 
 class ServerSession final : public net::Session, public SessionLink {
  public:
-  ServerSession(SessionContext& context, net::PeerInfo peer);
+  ServerSession(SessionContext& context, net::PeerInfo peer, Logins logins = Logins::any);
   ~ServerSession() override;
 
   Result<void> on_bytes(ByteView input) override;
@@ -107,6 +108,7 @@ class ServerSession final : public net::Session, public SessionLink {
 
   SessionContext& context_;
   net::PeerInfo peer_;
+  Logins logins_;
   State state_ = State::header;
   Bytes input_;  // what is not a whole frame yet
   queue::Principal principal_;

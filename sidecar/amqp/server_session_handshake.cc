@@ -37,7 +37,7 @@ void ServerSession::send_start() {
   start.server_properties = server_properties(context_.product_version);
   if (context_.link_version != 0 && !peer_.certificate_uri.empty())
     start.server_properties.set("pannier-links", context_.link_version);
-  start.mechanisms.text = peer_.certificate_uri.empty() ? "PLAIN" : "PLAIN EXTERNAL";
+  start.mechanisms.text = mechanisms_for(peer_, logins_);
   start.locales.text = "en_US";
   put_method(output(), 0, start);
 }
@@ -109,7 +109,7 @@ Result<void> ServerSession::on_start_ok(ByteView payload) {
   const auto start = decode<ConnectionStartOk>(payload);
   if (!start) return start.error();
   read_capabilities(start->client_properties);
-  auto credentials = credentials_from(start->mechanism, start->response.text, peer_);
+  auto credentials = credentials_from(start->mechanism, start->response.text, peer_, logins_);
   if (!credentials && credentials.error().code != Errc::not_authenticated)
     return credentials.error();
   mechanism_ = start->mechanism;

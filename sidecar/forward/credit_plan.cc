@@ -60,7 +60,8 @@ void spread_rest(std::uint64_t rest, const Origins& origins, const std::vector<s
   const std::uint64_t each = std::max<std::uint64_t>(1, rest / 2 / order.size());
   for (const std::size_t at : order) {
     const OriginCredit& origin = origins[at];
-    const std::uint64_t most = origin.is_suspect ? 1 : origin.room;
+    const std::uint64_t most =
+        origin.is_suspect ? std::min<std::uint64_t>(1, origin.room) : origin.room;
     if (most <= targets[at]) continue;
     const std::uint64_t more = std::min({each, rest, most - targets[at]});
     targets[at] += more;

@@ -27,7 +27,7 @@ namespace pannier::forward {
 
 inline constexpr std::chrono::seconds kRedialMax{30};
 inline constexpr std::chrono::seconds kPullAgain{5};         // after the origin has ended a queue
-inline constexpr std::size_t kPulledPartBytes = 128u << 10;  // of a large body, in the spool
+inline constexpr std::size_t kPulledPartBytes = 96u << 10;  // of a large body, in the spool
 inline constexpr std::size_t kReceiptBytes = 16;
 
 using OriginQueuePtr = std::shared_ptr<OriginQueue>;
@@ -130,7 +130,9 @@ class PullLink final : private amqp::ClientHandler {
   void on_body_end(amqp::ChannelId channel) override;
   Result<OriginQueuePtr> receive(ByteView payload);
   void take(const OriginQueuePtr& origin, queue::Message message, std::uint32_t parts);
-  bool flush_part();
+  bool flush_parts();
+  Result<void> put_part(ByteView part);
+  void refuse(const Error& why);
   void go_on_with_body();
   void finish_body();
   void drop_arriving();

@@ -86,7 +86,7 @@ void PullLink::on_body_part(amqp::ChannelId, ByteView part) {
   arriving_->origin->note_progress(parts_.clock.now());
   if (arriving_->is_refused) return;
   arriving_->part.insert(arriving_->part.end(), part.begin(), part.end());
-  if (arriving_->part.size() < kPulledPartBytes || flush_part()) return;
+  if (arriving_->part.size() < kPulledPartBytes || flush_parts()) return;
   is_paused_ = true;
   session_->pause();
 }
@@ -94,40 +94,54 @@ void PullLink::on_body_part(amqp::ChannelId, ByteView part) {
 void PullLink::on_body_end(amqp::ChannelId) {
   if (!arriving_) return;
   arriving_->is_whole = true;
-  if (flush_part()) return finish_body();
+  if (flush_parts()) return finish_body();
   is_paused_ = true;
   session_->pause();
 }
 
-// False: the spool is behind. A body that it refuses is only counted from then on.
-bool PullLink::flush_part() {
+// Full parts, and the last one. False: the spool is behind. A body that it refuses is only counted
+// from then on.
+bool PullLink::flush_parts() {
   Arriving& arriving = *arriving_;
-  if (arriving.is_refused || arriving.part.empty()) return true;
-  Result<void> done;
+  std::size_t at = 0;
+  bool is_behind = false;
+  while (!arriving.is_refused && at < arriving.part.size()) {
+    const std::size_t size = std::min(kPulledPartBytes, arriving.part.size() - at);
+    if (size < kPulledPartBytes && !arriving.is_whole) break;
+    const auto done = put_part(ByteView(arriving.part).subspan(at, size));
+    is_behind = !done && done.error().code == Errc::spool_busy;
+    if (is_behind) break;
+    if (!done) refuse(done.error());
+    at += size;
+  }
+  if (arriving.is_refused) at = arriving.part.size();
+  arriving.part.erase(arriving.part.begin(),
+                      arriving.part.begin() + static_cast<std::ptrdiff_t>(at));
+  return !is_behind;
+}
+
+Result<void> PullLink::put_part(ByteView part) {
+  Arriving& arriving = *arriving_;
   if (!arriving.body) {
     const auto begun = parts_.bodies->begin();
-    if (begun)
-      arriving.body = *begun;
-    else
-      done = begun.error();
+    if (!begun) return begun.error();
+    arriving.body = *begun;
   }
-  if (done) done = parts_.bodies->append(*arriving.body, Slice::copy_of(arriving.part));
-  if (!done && done.error().code == Errc::spool_busy) return false;
-  arriving.part.clear();
-  if (done) {
-    ++arriving.parts;
-    return true;
-  }
+  auto done = parts_.bodies->append(*arriving.body, Slice::copy_of(part));
+  if (done) ++arriving.parts;
+  return done;
+}
+
+void PullLink::refuse(const Error& why) {
   log::warn("a large message has no room here and goes back",
-            {{"peer", target_.pod_name}, {"error", done.error().detail}});
-  arriving.is_refused = true;
-  if (arriving.body) parts_.bodies->drop(*std::exchange(arriving.body, {}));
-  parts_.user.on_no_room(arriving.origin);
-  return true;
+            {{"peer", target_.pod_name}, {"error", why.detail}});
+  arriving_->is_refused = true;
+  if (arriving_->body) parts_.bodies->drop(*std::exchange(arriving_->body, {}));
+  parts_.user.on_no_room(arriving_->origin);
 }
 
 void PullLink::go_on_with_body() {
-  if (arriving_ && !flush_part()) return;
+  if (arriving_ && !flush_parts()) return;
   is_paused_ = false;
   if (arriving_ && arriving_->is_whole) finish_body();
   if (session_ != nullptr) session_->resume();

@@ -50,7 +50,7 @@ void Puller::grant(Pulled& pulled) {
     if (more == 0 && !asks) continue;
     if (more > 0) {
       if (credits[i].outstanding == 0) queue.note_progress(clock_.now());
-      queue.grant(credits[i].outstanding + more);
+      queue.grant(more);
       ++pulled.turn;
     }
     if (asks) {

@@ -19,6 +19,7 @@
 #include "sidecar/amqp/connection_methods.h"
 #include "sidecar/forward/link_dialer.h"
 #include "sidecar/forward/link_methods.h"
+#include "sidecar/queue/consumer.h"
 #include "sidecar/queue/remote.h"
 #include "sidecar/queue/properties.h"
 
