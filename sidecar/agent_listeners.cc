@@ -12,6 +12,9 @@ Agent::Impl::MakeSession Agent::Impl::amqp_session(amqp::Logins logins) const {
 Result<void> Agent::Impl::listen(const std::string& name, const AgentListener& listener, GetTls tls,
                                  MakeSession make) {
   if (!listener.enabled) return {};
+  if (listener.addresses.empty())
+    return Error{Errc::bad_config,
+                 "listeners." + name + ".addresses: the pod's own address is not known: name it"};
   net::ListenerOptions options;
   options.addresses = listener.addresses;
   options.port = listener.port;
