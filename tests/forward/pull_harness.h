@@ -1,4 +1,8 @@
-// PullHarness: an agent's queues with a puller, and other agents that it can pull from.
+// PullHarness: an agent's queues with a puller, and other agents that it can pull from; and Taker,
+// a consumer with a prefetch.
+//
+// Owned by the test, which turns it by hand: go() until nothing moves, pass() to let time pass. The
+// books are checked at the end of every turn.
 #pragma once
 
 #include "common/random.h"
