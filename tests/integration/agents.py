@@ -110,6 +110,9 @@ class DevAgent(Agent):
             *("--admin", "127.0.0.1:0"),
         ]
 
+    def on_started(self):
+        self.wait_for("listening", listener="amqp")
+
     def port(self, listener):
         return self.wait_for("listening", listener=listener)["port"]
 
