@@ -253,8 +253,8 @@ class World {
     acked_[id] = 0;
     const std::string body(size, 'x');
     if (size < 100'000) {
-      EXPECT_TRUE(at.agent.registry->publish(
-          "", "orders", queue::message(body, "", "orders", properties)));
+      EXPECT_TRUE(
+          at.agent.registry->publish("", "orders", queue::message(body, "", "orders", properties)));
       return;
     }
     amqp::Script app(at.agent);  // in parts
@@ -299,10 +299,13 @@ class World {
   }
   // More is settled and held by the first agent than one method can name, and then a cut.
   void settle_unheard(Taker& taker) {
-    while (!taker.got.empty()) settle(node(0), taker, 0, 2);
-    for (int i = 0; i < 400; ++i) turn_all();
-    while (!taker.got.empty()) settle(node(0), taker, 0, 2);
-    node(0).end_turn();
+    for (int i = 0; i < 100; ++i) settle(node(0), taker, 0, 2);
+    node(0).orders->pump();
+    for (int i = 0; i < 400; ++i) {  // the other side never syncs
+      node(0).end_turn();
+      node(0).dialer.run_once();
+    }
+    EXPECT_EQ(taker.got.size(), 190u);
     node(0).dialer.cut_all();
     node(0).end_turn();
   }
@@ -414,8 +417,7 @@ class World {
 };
 
 TEST(LinkBothSides, LosesAndDoublesNothingWhateverHappens) {
-  const char* last = getenv("SEEDS");
-  for (std::uint64_t seed = 1; seed <= (last ? std::stoull(last) : 20); ++seed) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     World world(seed, seed % 4 == 1 ? 8'192 : 100'000);
     world.run(150);
