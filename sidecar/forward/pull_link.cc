@@ -43,6 +43,7 @@ OriginQueuePtr PullLink::pull(const std::string& queue, const std::string& uid) 
     origin = std::make_shared<OriginQueue>(queue, uid, parts_.bodies);
     origin->on_settle = [this, of = origin.get()] { to_flush_.insert(of); };
   }
+  origin->is_wanted = true;
   const auto again = pull_again_.find(queue);
   if (again != pull_again_.end() && again->second > parts_.clock.now()) return origin;
   pull_again_.erase(queue);
@@ -148,7 +149,7 @@ void PullLink::lose(const Error& why) {
     const bool was_pulled = origin->state == pulling || origin->state == active;
     if (!was_pulled) continue;
     origin->start_anew(0);
-    origin->state = idle;
+    origin->state = origin->is_wanted ? idle : stopped;
     parts_.user.on_origin_changed(origin);
   }
 }

@@ -26,7 +26,7 @@
 namespace pannier::forward {
 
 inline constexpr std::chrono::seconds kRedialMax{30};
-inline constexpr std::chrono::seconds kPullAgain{5};         // after the origin has ended a queue
+inline constexpr std::chrono::seconds kPullAgain{5};        // after the origin has ended a queue
 inline constexpr std::size_t kPulledPartBytes = 96u << 10;  // of a large body, in the spool
 inline constexpr std::size_t kReceiptBytes = 16;
 
@@ -121,7 +121,7 @@ class PullLink final : private amqp::ClientHandler {
   Result<void> on_settled(const LinkSettled& settled);
   Result<void> on_link_end(const LinkEnd& end);
   Result<OriginQueuePtr> known(const std::string& queue) const;
-  std::size_t receipts_per_frame(const OriginQueue& origin) const;
+  std::size_t receipts_per_frame() const;
 
   // pull_link_content.cc
   void on_message(amqp::ChannelId channel, const amqp::Incoming& head, Slice body) override;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "sidecar/forward/link_receipts.h"
 #include "sidecar/forward/pull_link.h"
 
 namespace pannier::forward {
@@ -34,25 +35,26 @@ void PullLink::send(const auto& method) {
               {{"peer", target_.pod_name}, {"error", sent.error().detail}});
 }
 
-std::size_t PullLink::receipts_per_frame(const OriginQueue& origin) const {
-  constexpr std::size_t kAround = 32;  // frame, method id, and the sizes of strings
-  const std::size_t used = kAround + origin.name.size() + origin.uid.size();
-  const std::size_t frame = session_->tuned().frame_max;
-  return (frame - std::min(frame, used)) / kReceiptBytes;
+// No more than the origin takes, whatever else the frame has room for.
+std::size_t PullLink::receipts_per_frame() const {
+  return forward::receipts_per_frame(session_->tuned().frame_max);
 }
 
 void PullLink::send_pull(OriginQueue& origin) {
   origin.state = OriginQueue::State::pulling;
-  send(LinkPull{origin.name, origin.uid, {packed(origin.to_name(receipts_per_frame(origin)))}});
+  send(LinkPull{origin.name, origin.uid, {packed(origin.to_name(receipts_per_frame()))}});
 }
 
 void PullLink::send_credit(const OriginQueue& origin, bool asks) {
   if (is_open()) send(LinkCredit{origin.name, origin.limit(), asks});
 }
 
+// One that is being asked for stops once that is answered: no answer is taken for another.
 void PullLink::stop(OriginQueue& origin) {
   using enum OriginQueue::State;
-  const bool is_known = origin.state == pulling || origin.state == active;
+  origin.is_wanted = false;
+  if (origin.state == pulling) return;
+  const bool is_known = origin.state == active;
   origin.state = stopped;
   if (is_known && is_open()) send(LinkStop{origin.name});
 }
@@ -67,7 +69,7 @@ void PullLink::flush_settles(const OriginQueuePtr& origin) {
   std::map<queue::RemoteOrigin::Settle, std::vector<queue::Receipt>> by_how;
   for (const Settled& settled : origin->take_settles())
     by_how[settled.how].push_back(settled.receipt);
-  const std::size_t most = receipts_per_frame(*origin);
+  const std::size_t most = receipts_per_frame();
   for (const auto& [how, receipts] : by_how)
     for (std::size_t at = 0; at < receipts.size(); at += most) {
       const auto first = receipts.begin() + static_cast<std::ptrdiff_t>(at);
@@ -121,6 +123,7 @@ Result<void> PullLink::on_pull_ok(const LinkPullOk& ok) {
   origin->start_anew(ok.ready);
   origin->note_progress(parts_.clock.now());
   to_flush_.insert(origin.get());
+  if (!origin->is_wanted) stop(*origin);
   parts_.user.on_origin_changed(origin);
   return {};
 }
@@ -159,6 +162,7 @@ Result<void> PullLink::on_link_end(const LinkEnd& end) {
             {{"peer", target_.pod_name}, {"queue", end.queue}, {"why", end.why}});
   origin->start_anew(0);
   origin->state = OriginQueue::State::ended;
+  to_flush_.insert(origin.get());  // what was settled may be leased there
   pull_again_[end.queue] = parts_.clock.now() + kPullAgain;
   parts_.user.on_origin_changed(origin);
   return {};
