@@ -7,6 +7,7 @@ namespace pannier::forward {
 void OriginQueue::start_anew(std::uint64_t with_ready) {
   state = State::active;
   limit_ = ceiling_ = delivered_ = 0;
+  told_ = {0};
   ready_ = with_ready;
   is_asked_ = is_stalled_ = false;
 }
@@ -19,10 +20,26 @@ std::uint64_t OriginQueue::room() const {
 // Only with no question open, when limit and ceiling are one.
 void OriginQueue::grant(std::uint64_t more) {
   limit_ = ceiling_ = std::max(limit_, delivered_) + more;
+  std::erase_if(told_, [this](std::uint64_t told) { return told < delivered_; });
+  told_.push_back(limit_);
 }
 
 void OriginQueue::take_back(std::uint64_t credit) {
-  limit_ = ceiling_ - std::min(credit, ceiling_ - delivered_);
+  lower(ceiling_ - std::min(credit, ceiling_ - delivered_));
+}
+
+// To about that, but to no limit that was told before and may still be on its way back: its answer
+// must be known from one to an older limit. What is below the deliveries will not be said again.
+void OriginQueue::lower(std::uint64_t limit) {
+  std::erase_if(told_, [this](std::uint64_t told) { return told < delivered_; });
+  const auto was_told = [this](std::uint64_t value) {
+    return std::ranges::find(told_, value) != told_.end();
+  };
+  limit_ = limit;
+  while (limit_ > 0 && was_told(limit_)) --limit_;
+  if (was_told(limit_)) limit_ = limit;
+  while (limit_ < ceiling_ && was_told(limit_)) ++limit_;
+  told_.push_back(limit_);
   is_asked_ = true;
 }
 
@@ -32,6 +49,7 @@ bool OriginQueue::on_ready(std::uint64_t with_ready, std::uint64_t age, std::uin
   if (!is_asked_ || seen_limit != limit_) return false;
   is_asked_ = is_stalled_ = false;
   ceiling_ = std::max(limit_, delivered_);
+  told_ = {limit_};
   return true;
 }
 
@@ -43,8 +61,7 @@ void OriginQueue::on_delivered() {
 
 void OriginQueue::stall() {
   is_stalled_ = is_suspect_ = true;
-  limit_ = delivered_;
-  is_asked_ = true;
+  lower(delivered_);
 }
 
 std::optional<std::uint64_t> OriginQueue::hold(const queue::Receipt& receipt, spool::BodyId body) {

@@ -99,6 +99,8 @@ class OriginQueue final : public queue::RemoteOrigin {
   void on_lost(const std::vector<queue::Receipt>& receipts, Settle how);
 
  private:
+  void lower(std::uint64_t limit);
+
   struct Held {
     queue::Receipt receipt;
     spool::BodyId body = 0;
@@ -108,6 +110,7 @@ class OriginQueue final : public queue::RemoteOrigin {
   const std::shared_ptr<KeptBodies> bodies_;
   std::uint64_t limit_ = 0;
   std::uint64_t ceiling_ = 0;
+  std::vector<std::uint64_t> told_;  // limits that the origin may still name as seen
   std::uint64_t delivered_ = 0;
   std::uint64_t ready_ = 0;
   std::uint64_t oldest_age_ = 0;
