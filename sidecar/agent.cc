@@ -45,7 +45,7 @@ Result<void> Agent::Impl::start() {
     policy.client_topology = ClientTopology::local;
     access_->allow_guest();
     apply(policy);
-    return policy_ ? Result<void>() : Error{Errc::bad_config, "the listeners cannot be opened"};
+    return failure_ ? Result<void>(*failure_) : Result<void>();
   }
   if (auto opened = open_app_folder(); !opened) return opened;
   if (auto opened = open_peer_tls(); !opened) return opened;
@@ -246,5 +246,6 @@ Result<std::unique_ptr<Agent>> Agent::start(net::Loop& loop, AgentOptions option
 
 void Agent::terminate() { impl_->terminate(); }
 void Agent::reload() { impl_->reload(); }
+bool Agent::has_failed() const { return impl_->failure().has_value(); }
 
 }  // namespace pannier

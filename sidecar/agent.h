@@ -26,6 +26,8 @@ class Agent {
   static Result<std::unique_ptr<Agent>> start(net::Loop& loop, AgentOptions options);
   ~Agent();
 
+  // It cannot serve, has said why in the log, and has stopped the loop.
+  bool has_failed() const;
   // SIGTERM: no more connections and publishes; what was taken is synced; then the loop stops.
   void terminate();
   // SIGHUP: reads its files again.

@@ -27,6 +27,7 @@ class Agent::Impl {
   Result<void> start();
   void terminate();
   void reload();
+  const std::optional<Error>& failure() const { return failure_; }
 
  private:
   using MakeSession = std::function<std::unique_ptr<net::Session>(const net::PeerInfo& peer)>;
@@ -74,6 +75,7 @@ class Agent::Impl {
   std::unique_ptr<AppTls> app_tls_;
   std::unique_ptr<FileWatch> policy_file_, members_file_;
   std::optional<Policy> policy_;
+  std::optional<Error> failure_;
   bool is_reloading_ = false;   // certificates, on the pool
   bool policy_failed_ = false;  // part of it could not be applied: tried again
   Clock::time_point next_look_{};

@@ -70,9 +70,9 @@ void Agent::Impl::apply(const Policy& policy) {
     return;
   }
   if (auto opened = open_listeners(); !opened) {
-    log::error("the agent cannot serve", {{"error", opened.error().detail}});
-    policy_.reset();
-    if (!options_.is_dev) loop_.stop();
+    failure_ = opened.error();
+    if (!options_.is_dev) log::error("the agent cannot serve", {{"error", failure_->detail}});
+    loop_.stop();
   }
 }
 

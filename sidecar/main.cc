@@ -70,6 +70,7 @@ int run(AgentOptions options) {
       signals.follow(loop, **agent);
       loop.run();
       signals.stop();
+      if ((*agent)->has_failed()) code = kExitConfig;
     } else {
       log::error("the agent cannot start", {{"error", agent.error().detail}});
       code = kExitConfig;

@@ -79,9 +79,10 @@ class PeerAgent(ConfiguredAgent):
 class Namespace:
     """Agents that serve the same queues, in mode Peers."""
 
-    def __init__(self, folder, names, queues=("orders",)):
+    def __init__(self, folder, names, queues=("orders",), starts=True):
         self.authority = Authority(folder / "authority")
         self.queues = queues
+        self.starts = starts
         self.agents = {
             name: PeerAgent(folder / name, self.authority, service_account=name) for name in names
         }
@@ -95,8 +96,9 @@ class Namespace:
         return self.agents[name]
 
     def __enter__(self):
-        for agent in self.agents.values():
-            agent.start()
+        if self.starts:
+            for agent in self.agents.values():
+                agent.start()
         return self
 
     def __exit__(self, *_):

@@ -77,6 +77,19 @@ def test_refuses_a_wrong_password(dev_agent):
         dev_agent.connect(credentials=pika.PlainCredentials("guest", "wrong"))
 
 
+def test_says_which_port_is_taken(dev_agent, tmp_path):
+    second = subprocess.run(
+        [BUILD / "pannier-agent", "dev", "--data", tmp_path / "second"]
+        + ["--amqp", f"127.0.0.1:{dev_agent.port('amqp')}"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert second.returncode == 78
+    assert f"cannot listen on 127.0.0.1 port {dev_agent.port('amqp')}" in second.stderr
+
+
 def test_one_folder_has_one_agent(dev_agent):
     second = subprocess.run(
         [*dev_agent.command()], capture_output=True, text=True, timeout=30, check=False

@@ -1,5 +1,6 @@
 """Agents that pull from each other, over mutual TLS."""
 
+import ssl
 import threading
 
 import pika
@@ -118,6 +119,22 @@ def test_a_get_asks_the_links_too(pair):
         if method:
             break
     assert body == b"far away"
+
+
+def test_the_port_for_agents_takes_no_password(pair):
+    producer = pair["producer"]
+    context = producer.tls()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.load_cert_chain(pair["consumer"].folder / "tls.crt", pair["consumer"].folder / "tls.key")
+    parameters = pika.ConnectionParameters(
+        "127.0.0.1",
+        producer.ports["peer"],
+        credentials=pika.PlainCredentials("app", producer.of_app("password")),
+        ssl_options=pika.SSLOptions(context),
+    )
+    with pytest.raises(pika.exceptions.AMQPError):
+        pika.BlockingConnection(parameters)
 
 
 def test_a_stranger_with_a_certificate_of_another_authority_gets_nothing(tmp_path, pair):

@@ -2,9 +2,13 @@
 
 import socket
 import ssl
+import subprocess
 
 import pika
 import pytest
+
+from agents import ConfiguredAgent
+from namespaces import Namespace
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 
@@ -26,6 +30,27 @@ def test_an_app_that_runs_on_can_use_its_files_after_a_crash(configured_agent):
     assert files == {name: configured_agent.of_app(name) for name in files}
     _, _, body = configured_agent.connect().channel().basic_get("orders", auto_ack=True)
     assert body == b"kept"
+
+
+def test_an_agent_whose_port_is_taken_says_so_and_ends(configured_agent, tmp_path):
+    second = ConfiguredAgent(tmp_path / "second")
+    second.config["listeners"]["amqps"]["port"] = configured_agent.ports["amqps"]
+    result = subprocess.run(
+        second.command(), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert result.returncode == 78
+    assert f"cannot listen on 127.0.0.1 port {configured_agent.ports['amqps']}" in result.stderr
+
+
+def test_an_agent_that_does_not_know_its_address_says_what_to_name(tmp_path):
+    with Namespace(tmp_path / "made", ["alone"], starts=False) as namespace:
+        agent = namespace["alone"]
+        agent.config["listeners"]["peer"]["addresses"] = []
+        result = subprocess.run(
+            agent.command(), capture_output=True, text=True, timeout=30, check=False
+        )
+    assert result.returncode == 78
+    assert "listeners.peer.addresses" in result.stderr
 
 
 def test_offers_nothing_in_plaintext(configured_agent):
