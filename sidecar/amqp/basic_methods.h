@@ -20,10 +20,8 @@ struct BasicQos {
   }
 };
 
-struct BasicQosOk {
+struct BasicQosOk : NoFields {
   static constexpr MethodId kId{60, 11};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct BasicConsume {
@@ -69,13 +67,8 @@ struct BasicCancel {
   }
 };
 
-struct BasicCancelOk {
+struct BasicCancelOk : BasicConsumeOk {
   static constexpr MethodId kId{60, 31};
-  std::string consumer_tag;
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit(self.consumer_tag);
-  }
 };
 
 struct BasicPublish {
@@ -197,19 +190,12 @@ struct BasicRecoverAsync {
   }
 };
 
-struct BasicRecover {
+struct BasicRecover : BasicRecoverAsync {
   static constexpr MethodId kId{60, 110};
-  bool requeue = false;
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit(self.requeue);
-  }
 };
 
-struct BasicRecoverOk {
+struct BasicRecoverOk : NoFields {
   static constexpr MethodId kId{60, 111};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct BasicNack {
@@ -234,46 +220,32 @@ struct ConfirmSelect {
   }
 };
 
-struct ConfirmSelectOk {
+struct ConfirmSelectOk : NoFields {
   static constexpr MethodId kId{85, 11};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
-struct TxSelect {
+struct TxSelect : NoFields {
   static constexpr MethodId kId{90, 10};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
-struct TxSelectOk {
+struct TxSelectOk : NoFields {
   static constexpr MethodId kId{90, 11};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
-struct TxCommit {
+struct TxCommit : NoFields {
   static constexpr MethodId kId{90, 20};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
-struct TxCommitOk {
+struct TxCommitOk : NoFields {
   static constexpr MethodId kId{90, 21};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
-struct TxRollback {
+struct TxRollback : NoFields {
   static constexpr MethodId kId{90, 30};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
-struct TxRollbackOk {
+struct TxRollbackOk : NoFields {
   static constexpr MethodId kId{90, 31};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 }  // namespace pannier::amqp

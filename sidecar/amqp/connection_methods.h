@@ -70,17 +70,8 @@ struct ConnectionTune {
   }
 };
 
-struct ConnectionTuneOk {
+struct ConnectionTuneOk : ConnectionTune {
   static constexpr MethodId kId{10, 31};
-  std::uint16_t channel_max = 0;
-  std::uint32_t frame_max = 0;
-  std::uint16_t heartbeat = 0;
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit(self.channel_max);
-    visit(self.frame_max);
-    visit(self.heartbeat);
-  }
 };
 
 struct ConnectionOpen {
@@ -120,10 +111,8 @@ struct ConnectionClose {
   }
 };
 
-struct ConnectionCloseOk {
+struct ConnectionCloseOk : NoFields {
   static constexpr MethodId kId{10, 51};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct ConnectionBlocked {
@@ -135,10 +124,8 @@ struct ConnectionBlocked {
   }
 };
 
-struct ConnectionUnblocked {
+struct ConnectionUnblocked : NoFields {
   static constexpr MethodId kId{10, 61};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct ConnectionUpdateSecret {
@@ -152,10 +139,8 @@ struct ConnectionUpdateSecret {
   }
 };
 
-struct ConnectionUpdateSecretOk {
+struct ConnectionUpdateSecretOk : NoFields {
   static constexpr MethodId kId{10, 71};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct ChannelOpen {
@@ -185,34 +170,16 @@ struct ChannelFlow {
   }
 };
 
-struct ChannelFlowOk {
+struct ChannelFlowOk : ChannelFlow {
   static constexpr MethodId kId{20, 21};
-  bool active = false;
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit(self.active);
-  }
 };
 
-struct ChannelClose {
+struct ChannelClose : ConnectionClose {
   static constexpr MethodId kId{20, 40};
-  std::uint16_t reply_code = 0;
-  std::string reply_text;
-  std::uint16_t class_id = 0;
-  std::uint16_t method_id = 0;
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit(self.reply_code);
-    visit(self.reply_text);
-    visit(self.class_id);
-    visit(self.method_id);
-  }
 };
 
-struct ChannelCloseOk {
+struct ChannelCloseOk : NoFields {
   static constexpr MethodId kId{20, 41};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 }  // namespace pannier::amqp

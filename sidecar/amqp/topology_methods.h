@@ -32,10 +32,8 @@ struct ExchangeDeclare {
   }
 };
 
-struct ExchangeDeclareOk {
+struct ExchangeDeclareOk : NoFields {
   static constexpr MethodId kId{40, 11};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct ExchangeDelete {
@@ -53,10 +51,8 @@ struct ExchangeDelete {
   }
 };
 
-struct ExchangeDeleteOk {
+struct ExchangeDeleteOk : NoFields {
   static constexpr MethodId kId{40, 21};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct ExchangeBind {
@@ -78,35 +74,16 @@ struct ExchangeBind {
   }
 };
 
-struct ExchangeBindOk {
+struct ExchangeBindOk : NoFields {
   static constexpr MethodId kId{40, 31};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
-struct ExchangeUnbind {
+struct ExchangeUnbind : ExchangeBind {
   static constexpr MethodId kId{40, 40};
-  std::uint16_t reserved_1 = 0;
-  std::string destination;
-  std::string source;
-  std::string routing_key;
-  bool no_wait = false;
-  queue::Table arguments;
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit(self.reserved_1);
-    visit(self.destination);
-    visit(self.source);
-    visit(self.routing_key);
-    visit(self.no_wait);
-    visit(self.arguments);
-  }
 };
 
-struct ExchangeUnbindOk {
+struct ExchangeUnbindOk : NoFields {
   static constexpr MethodId kId{40, 51};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct QueueDeclare {
@@ -164,10 +141,8 @@ struct QueueBind {
   }
 };
 
-struct QueueBindOk {
+struct QueueBindOk : NoFields {
   static constexpr MethodId kId{50, 21};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 struct QueuePurge {
@@ -209,13 +184,8 @@ struct QueueDelete {
   }
 };
 
-struct QueueDeleteOk {
+struct QueueDeleteOk : QueuePurgeOk {
   static constexpr MethodId kId{50, 41};
-  std::uint32_t message_count = 0;
-  template <typename Self, typename Visit>
-  static void fields(Self& self, Visit&& visit) {
-    visit(self.message_count);
-  }
 };
 
 struct QueueUnbind {
@@ -235,10 +205,8 @@ struct QueueUnbind {
   }
 };
 
-struct QueueUnbindOk {
+struct QueueUnbindOk : NoFields {
   static constexpr MethodId kId{50, 51};
-  template <typename Self, typename Visit>
-  static void fields(Self&, Visit&&) {}
 };
 
 }  // namespace pannier::amqp

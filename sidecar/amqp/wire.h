@@ -57,6 +57,12 @@ struct LongString {
   bool operator==(const LongString&) const = default;
 };
 
+// Of a method that is its id alone.
+struct NoFields {
+  template <typename Self, typename Visit>
+  static void fields(Self&, Visit&&) {}
+};
+
 class FieldWriter {
  public:
   explicit FieldWriter(Bytes& bytes) : out_(bytes) {}

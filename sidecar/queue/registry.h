@@ -24,6 +24,7 @@
 
 #include "common/policy.h"
 #include "sidecar/queue/definition.h"
+#include "sidecar/queue/name_map.h"
 
 namespace pannier::queue {
 
@@ -128,14 +129,8 @@ class Registry {
     bool parked = false;
     std::optional<QueueSettings> applied;  // by a policy, in this run
   };
-  struct NameHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view name) const {
-      return std::hash<std::string_view>()(name);
-    }
-  };
-  using Queues = std::unordered_map<std::string, Held, NameHash, std::equal_to<>>;
-  using Exchanges = std::unordered_map<std::string, Exchange, NameHash, std::equal_to<>>;
+  using Queues = NameMap<Held>;
+  using Exchanges = NameMap<Exchange>;
 
   // What goes together: found first, journaled, then done.
   struct Removal {

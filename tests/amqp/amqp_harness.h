@@ -80,8 +80,10 @@ inline Bytes bytes_of(const net::Output& output) {
 
 class Script {
  public:
-  explicit Script(AmqpHarness& agent, net::PeerInfo peer = {"test", false, true, ""})
-      : agent_(&agent), session_(std::make_unique<ServerSession>(agent.context, std::move(peer))) {}
+  explicit Script(AmqpHarness& agent, net::PeerInfo peer = {"test", false, true, ""},
+                  Logins logins = Logins::any)
+      : agent_(&agent),
+        session_(std::make_unique<ServerSession>(agent.context, std::move(peer), logins)) {}
 
   Script& raw(std::string_view bytes) {
     static_cast<void>(session_->on_bytes(as_bytes(bytes)));

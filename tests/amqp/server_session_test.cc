@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/amqp/amqp_harness.h"
+#include "tests/amqp/amqp_fixture.h"
 
 namespace pannier::amqp {
 namespace {
@@ -11,25 +11,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-QueueDeclare declare(std::string name) {
-  QueueDeclare method;
-  method.queue = std::move(name);
-  method.durable = true;
-  return method;
-}
-
-class AmqpSession : public testing::Test {
- protected:
-  MemoryDisk disk;
-  AmqpHarness agent{disk};
-  Script peer{agent};
-
-  void declares(const std::string& name) {
-    peer.sends(1, declare(name));
-    agent.turn();
-    EXPECT_EQ(peer.gets<QueueDeclareOk>(1).queue, name);
-  }
-};
+using AmqpSession = AmqpTest;
 
 TEST_F(AmqpSession, AnswersAnotherProtocolWithItsOwnHeaderAndEnds) {
   peer.raw(std::string_view("AMQP\1\1\0\x0a", 8));
@@ -52,16 +34,20 @@ TEST_F(AmqpSession, OffersExternalOnlyToAVerifiedCertificate) {
   EXPECT_EQ(with_certificate.gets<ConnectionStart>(0).mechanisms.text, "PLAIN EXTERNAL");
 }
 
-TEST_F(AmqpSession, TellsAClientThatAskedForItWhyItsLoginFailed) {
-  peer.raw(std::string_view("AMQP\0\0\x09\x01", 8));
-  peer.gets<ConnectionStart>(0);
+TEST_F(AmqpSession, TakesNoPasswordWhereOnlyCertificatesLogIn) {
+  Script other(agent, {"test", true, false, "spiffe://td/ns/shop/sa/a/pod/1"}, Logins::certificate);
+  other.raw(std::string_view("AMQP\0\0\x09\x01", 8));
+  EXPECT_EQ(other.gets<ConnectionStart>(0).mechanisms.text, "EXTERNAL");
   ConnectionStartOk ok;
-  queue::Table capabilities;
-  capabilities.set("authentication_failure_close", true);
-  ok.client_properties.set("capabilities", capabilities);
   ok.mechanism = "PLAIN";
-  ok.response.text = std::string("\0guest\0wrong", 12);
-  peer.sends(0, ok);
+  ok.response.text = std::string("\0guest\0guest", 12);
+  other.sends(0, ok);
+  EXPECT_EQ(other.gets<ConnectionClose>(0).reply_code, 530);
+}
+
+TEST_F(AmqpSession, TellsAClientThatAskedForItWhyItsLoginFailed) {
+  says_hello();
+  logs_in(std::string("\0guest\0wrong", 12), "PLAIN", true);
   EXPECT_EQ(peer.gets<ConnectionClose>(0).reply_code, 403);
 }
 
@@ -87,19 +73,15 @@ TEST_F(AmqpSession, OpensAnyByteAtATime) {
 }
 
 TEST_F(AmqpSession, RefusesAVhostThatIsNotItsNamespace) {
-  peer.raw(std::string_view("AMQP\0\0\x09\x01", 8));
-  peer.gets<ConnectionStart>(0);
-  ConnectionStartOk ok;
-  ok.mechanism = "PLAIN";
-  ok.response.text = std::string("\0guest\0guest", 12);
-  peer.sends(0, ok);
+  says_hello();
+  logs_in(std::string("\0guest\0guest", 12));
   peer.gets<ConnectionTune>(0);
   peer.sends(0, ConnectionTuneOk{0, 0, 0}).sends(0, ConnectionOpen{"other", "", false});
   EXPECT_EQ(peer.gets<ConnectionClose>(0).reply_code, 530);
 }
 
 TEST_F(AmqpSession, AnswersADeclareOnlyOnceItIsSynced) {
-  peer.opens().sends(1, declare("orders"));
+  peer.opens().sends(1, durable_queue("orders"));
   peer.gets_nothing();
   agent.turn();
   EXPECT_EQ(peer.gets<QueueDeclareOk>(1).queue, "orders");
@@ -311,15 +293,7 @@ TEST_F(AmqpSession, CarriesALargeBodyInPartsBothWays) {
 }
 
 TEST_F(AmqpSession, SendsHeartbeatsAndEndsASilentConnection) {
-  peer.raw(std::string_view("AMQP\0\0\x09\x01", 8));
-  peer.gets<ConnectionStart>(0);
-  ConnectionStartOk ok;
-  ok.mechanism = "PLAIN";
-  ok.response.text = std::string("\0guest\0guest", 12);
-  peer.sends(0, ok);
-  peer.gets<ConnectionTune>(0);
-  peer.sends(0, ConnectionTuneOk{0, 0, 10}).sends(0, ConnectionOpen{"/", "", false});
-  peer.gets<ConnectionOpenOk>(0);
+  opens_with(0, 0, 10);
   agent.clock.advance(std::chrono::seconds(6));
   peer.session().on_time(agent.clock.now());
   EXPECT_EQ(peer.session().output().size(), 8u);  // one heartbeat frame
@@ -365,7 +339,7 @@ TEST_F(AmqpSession, SurvivesNonsenseOfEveryKindWithoutACrash) {
     Script client(agent);
     client.opens();
     net::Output out;
-    put_method(out, 1, declare("q"));
+    put_method(out, 1, durable_queue("q"));
     put_method(out, 1, BasicConsume{0, "q", "", false, false, false, false, {}});
     put_method(out, 1, BasicPublish{0, "", "q", true, false});
     put_content_header(out, 1, 5, ByteView(Bytes(2)));
