@@ -3,8 +3,12 @@
 //
 // The puller is the agent with consumers; the origin owns the messages. All methods of one link go
 // over channel 1 of the connection that the puller has dialled; pushes have channel 2. Receipts are
-// packed: sequence u64 and delivery u64, big-endian, one after the other. Times are ages in
-// milliseconds, since clocks differ. Each struct is decoded and encoded by its one list of fields.
+// packed: sequence u64 and delivery u64, big-endian, one after the other; sequences alone as u64.
+// Times are ages in milliseconds, since clocks differ. Each struct is decoded and encoded by its
+// one list of fields.
+//
+// Pushes (docs/decisions/0011-pushes.md) go over channel 2 of a connection that the pusher has
+// dialled: the pusher owns the messages, and the receiver owns what it says that it has taken.
 #pragma once
 
 #include "sidecar/amqp/wire.h"
@@ -150,5 +154,101 @@ struct LinkEnd {
     visit(self.why);
   }
 };
+
+// Pusher: has messages of a queue to give away. Its spool (16 bytes) and its own number of the
+// queue name, with a sequence, a message for good. No message below `floor` will ever come.
+struct LinkPush {
+  static constexpr amqp::MethodId kId{kLinkClass, 70};
+  std::string queue;
+  std::string uid;  // of the MessageQueue
+  amqp::LongString spool;
+  std::uint32_t number = 0;
+  std::uint64_t floor = 0;
+  bool drains = false;  // it is ending: not a hop
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.uid);
+    visit(self.spool);
+    visit(self.number);
+    visit(self.floor);
+    visit(self.drains);
+  }
+};
+
+// Receiver: so many messages and bytes may be on their way, unanswered; one message in any case.
+// LinkEnd instead: it takes none of that queue.
+struct LinkPushOk {
+  static constexpr amqp::MethodId kId{kLinkClass, 71};
+  std::string queue;
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.messages);
+    visit(self.bytes);
+  }
+};
+
+// Pusher: a message; its content header and body follow, as after basic.publish. Hops are among the
+// attributes.
+struct LinkPut {
+  static constexpr amqp::MethodId kId{kLinkClass, 80};
+  std::string queue;
+  std::uint64_t sequence = 0;
+  std::uint16_t delivery_count = 0;
+  bool redelivered = false;
+  std::uint64_t age = 0;  // since it was published
+  std::string exchange;
+  std::string routing_key;
+  amqp::LongString attributes;  // see spool::AttributeTag
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.sequence);
+    visit(self.delivery_count);
+    visit(self.redelivered);
+    visit(self.age);
+    visit(self.exchange);
+    visit(self.routing_key);
+    visit(self.attributes);
+  }
+};
+
+// Receiver: what has become of puts, in any order.
+struct LinkTaken {
+  enum class How : std::uint8_t {
+    taken,    // safe there, by this put or by an earlier one
+    refused,  // not taken: the queue or the spool is full, or there were too many hops
+  };
+  static constexpr amqp::MethodId kId{kLinkClass, 81};
+  std::string queue;
+  std::uint8_t how = 0;
+  std::string why;  // of a refusal
+  amqp::LongString sequences;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.how);
+    visit(self.why);
+    visit(self.sequences);
+  }
+};
+
+// Pusher: these are settled durably on its side and never come again; the receiver need not know
+// them any more. LinkStop: no more of this queue, nothing of it is on its way.
+struct LinkForget {
+  static constexpr amqp::MethodId kId{kLinkClass, 82};
+  std::string queue;
+  amqp::LongString sequences;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.sequences);
+  }
+};
+
+inline constexpr std::uint8_t kHopsMax = 8;  // a message that has been pushed so often stays
 
 }  // namespace pannier::forward
