@@ -105,10 +105,19 @@ class Namespace:
         for agent in self.agents.values():
             agent.__exit__()
 
-    def tell(self):
-        """Everybody serves every queue, and may pull and receive it."""
+    def tell(self, seen_by=None, draining=()):
+        """Everybody serves every queue, and may pull and receive it, unless it is draining.
+
+        seen_by: {one: {other: port}}, where the one finds the other on another port.
+        """
+        for viewer, agent in self.agents.items():
+            agent.members = self._members((seen_by or {}).get(viewer, {}), draining)
+            agent.write_members()
+
+    def _members(self, ports, draining):
         uids = [agent.pod_uid for agent in self.agents.values()]
-        members = {
+        receivers = [agent.pod_uid for name, agent in self.agents.items() if name not in draining]
+        return {
             "schemaVersion": 1,
             "namespace": "shop",
             "agents": [
@@ -116,16 +125,14 @@ class Namespace:
                     "podUid": agent.pod_uid,
                     "podName": name,
                     "address": "127.0.0.1",
-                    "port": agent.ports["peer"],
+                    "port": ports.get(name, agent.ports["peer"]),
                     "serviceAccount": agent.service_account,
+                    "draining": name in draining,
                 }
                 for name, agent in self.agents.items()
             ],
             "queues": [
-                {"uid": f"uid-{queue}", "servedBy": uids, "mayPull": uids, "mayReceive": uids}
+                {"uid": f"uid-{queue}", "servedBy": uids, "mayPull": uids, "mayReceive": receivers}
                 for queue in self.queues
             ],
         }
-        for agent in self.agents.values():
-            agent.members = members
-            agent.write_members()
