@@ -209,6 +209,24 @@ TEST_F(PusherTest, ForgetsOnlyWhatIsSynced) {
   EXPECT_TRUE(agent.pusher->is_done());
 }
 
+TEST_F(PusherTest, ForgetsNothingWhileItsSettleIsOnItsWayToTheDisk) {
+  FakeReceiver& a = agent.add("a");
+  agent.put_some(1);
+  agent.pusher->drain();
+  for (int i = 0; i < 20 && a.queues["orders"].taken.empty(); ++i) {
+    agent.end_turn();
+    agent.dialer.run_once();
+  }
+  ASSERT_TRUE(orders().empty());
+  agent.pusher->on_turn_end();  // the committer has not run
+  agent.pusher->on_synced(0);
+  agent.pusher->on_turn_end();
+  agent.dialer.run_once();
+  EXPECT_TRUE(a.queues["orders"].forgotten.empty());
+  agent.go();
+  EXPECT_THAT(a.queues["orders"].forgotten, ElementsAre(1u));
+}
+
 TEST_F(PusherTest, TheFloorCountsWhatIsNotDurablySettled) {
   FakeReceiver& a = agent.add("a");
   agent.tells_synced = false;
