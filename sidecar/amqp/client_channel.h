@@ -64,6 +64,14 @@ class ClientChannel {
     return {};
   }
 
+  // A link's method with a content behind it; its parts are published like any other's.
+  Result<void> begin_send(const auto& method, ByteView properties, std::uint64_t size) {
+    if (auto may = may_begin(properties); !may) return may;
+    if (auto put = put_method_within(link_.output, id_, method, link_.frame_max); !put) return put;
+    begin_body(properties, size);
+    return {};
+  }
+
   // client_publish.cc
   Result<DeliveryTag> begin_publish(const PublishTo& to, ByteView properties, std::uint64_t size);
   Result<void> publish_part(const Slice& part);
@@ -88,7 +96,10 @@ class ClientChannel {
   void note(const BasicConsume&) { has_consumed_ = true; }
   void note(const ConfirmSelect&) { confirms_.select(); }
   void note(const auto&) {}
-  DeliveryTag sent() const { return confirms_.published() - (left_ > 0 ? 1 : 0); }
+  DeliveryTag sent() const { return confirms_.published() - (left_ > 0 && is_publish_ ? 1 : 0); }
+
+  Result<void> may_begin(ByteView properties) const;
+  void begin_body(ByteView properties, std::uint64_t size);
 
   Result<void> on_method(MethodId method, ByteView payload);
   Result<void> on_answer(MethodId method, ByteView payload);
@@ -117,8 +128,9 @@ class ClientChannel {
   bool has_mandatory_ = false;
 
   ClientConfirms confirms_;
-  std::uint64_t left_ = 0;  // of the body that is being published in parts
-  Bytes behind_;            // what must not stand within it
+  std::uint64_t left_ = 0;   // of the body that is being published in parts
+  bool is_publish_ = false;  // that body's, or a link's method's
+  Bytes behind_;             // what must not stand within it
 
   // The message that is coming in; its strings keep their memory for the next one.
   Content content_ = Content::none;

@@ -24,19 +24,27 @@ struct PublishFrame {
 
 }  // namespace
 
+Result<void> ClientChannel::may_begin(ByteView properties) const {
+  if (properties.size() > link_.frame_max - kFrameOverhead - kContentHeaderSize)
+    return Error{Errc::too_large, "the properties do not fit into a frame"};
+  return may_send();
+}
+
+void ClientChannel::begin_body(ByteView properties, std::uint64_t size) {
+  put_content_header(link_.output, id_, size,
+                     properties.empty() ? ByteView(kNoProperties) : properties);
+  left_ = size;
+  is_publish_ = false;
+}
+
 Result<DeliveryTag> ClientChannel::begin_publish(const PublishTo& to, ByteView properties,
                                                  std::uint64_t size) {
   if (auto may = may_send(); !may) return may.error();
   if (unconfirmed() >= link_.limits.unconfirmed)
     return Error{Errc::limit_reached, "too many publishes wait for their confirm"};
-  if (properties.size() > link_.frame_max - kFrameOverhead - kContentHeaderSize)
-    return Error{Errc::too_large, "the properties do not fit into a frame"};
-  if (auto put = put_method_within(link_.output, id_, PublishFrame{to}, link_.frame_max); !put)
-    return put.error();
-  put_content_header(link_.output, id_, size,
-                     properties.empty() ? ByteView(kNoProperties) : properties);
+  if (auto begun = begin_send(PublishFrame{to}, properties, size); !begun) return begun.error();
   has_mandatory_ = has_mandatory_ || to.mandatory;
-  left_ = size;
+  is_publish_ = true;
   return confirms_.next();
 }
 

@@ -38,6 +38,8 @@ class ClientSession : public net::Session {
 
   // The lowest free number. What is asked of a channel before its open is answered is sent behind.
   Result<ChannelId> open_channel();
+  // That very one. Errors: bad_argument (0, or it is in use), limit_reached.
+  Result<void> open_channel(ChannelId number);
   // Its end is told once the server has agreed. A body that is not complete is abandoned; other
   // servers than ours end the connection for that.
   Result<void> close_channel(ChannelId channel);
@@ -51,6 +53,24 @@ class ClientSession : public net::Session {
   template <typename Method>
   Result<void> send(ChannelId channel, const Method& method) {
     return with(channel, [&](ClientChannel& found) { return found.send(method); });
+  }
+
+  // The same with a content behind it, whole or in parts, as with publish: publish_part takes the
+  // parts of either.
+  template <typename Method>
+  Result<void> send(ChannelId channel, const Method& method, ByteView properties,
+                    const Slice& body) {
+    return with(channel, [&](ClientChannel& found) -> Result<void> {
+      auto begun = found.begin_send(method, properties, body.size());
+      return !begun || body.empty() ? begun : found.publish_part(body);
+    });
+  }
+  template <typename Method>
+  Result<void> begin_send(ChannelId channel, const Method& method, ByteView properties,
+                          std::uint64_t body_size) {
+    return with(channel, [&](ClientChannel& found) {
+      return found.begin_send(method, properties, body_size);
+    });
   }
 
   // Of tag 0 with multiple: all that was delivered.
@@ -105,6 +125,7 @@ class ClientSession : public net::Session {
     show_output();
     return done;
   }
+  Error too_many_channels() const;
   void show_output();
   std::size_t process(ByteView input);
   void on_frame(const Frame& frame);

@@ -17,14 +17,25 @@ Result<ChannelId> ClientSession::open_channel() {
   if (channels_.empty()) channels_.emplace_back();  // number 0 is the connection's
   const auto free = std::find(channels_.begin() + 1, channels_.end(), nullptr);
   const auto at = static_cast<std::size_t>(free - channels_.begin());
-  if (at > tuned_.channel_max)
-    return Error{Errc::limit_reached,
-                 "no more than " + std::to_string(tuned_.channel_max) + " channels were agreed on"};
+  if (at > tuned_.channel_max) return too_many_channels();
   const auto id = static_cast<ChannelId>(at);
-  if (free == channels_.end()) channels_.emplace_back();
-  channels_[at] = std::make_unique<ClientChannel>(id, link_);
-  if (auto asked = ask(id, ChannelOpen{}); !asked) return asked.error();
+  if (auto opened = open_channel(id); !opened) return opened.error();
   return id;
+}
+
+Result<void> ClientSession::open_channel(ChannelId number) {
+  if (state_ != State::running) return Error{Errc::closed, "the connection is not open"};
+  if (number > tuned_.channel_max) return too_many_channels();
+  if (channels_.size() <= number) channels_.resize(std::size_t{number} + 1);
+  if (number == 0 || channels_[number] != nullptr)
+    return Error{Errc::bad_argument, "channel " + std::to_string(number) + " is in use"};
+  channels_[number] = std::make_unique<ClientChannel>(number, link_);
+  return ask(number, ChannelOpen{});
+}
+
+Error ClientSession::too_many_channels() const {
+  return {Errc::limit_reached,
+          "no more than " + std::to_string(tuned_.channel_max) + " channels were agreed on"};
 }
 
 Result<void> ClientSession::close_channel(ChannelId channel) {

@@ -28,6 +28,9 @@ class HandlerRelay : private amqp::ClientHandler {
   void on_end(const amqp::Ending& ending) override {
     tell([&](auto& to) { to.on_end(ending); });
   }
+  void on_room() override {
+    tell([](auto& to) { to.on_room(); });
+  }
   void on_answer(amqp::ChannelId channel, const amqp::Answer& answer) override {
     tell([&](auto& to) { to.on_answer(channel, answer); });
   }

@@ -1,5 +1,5 @@
 // Puller: brings other agents' messages to the consumers of this one: the remote source of every
-// queue in mode Peers.
+// queue in mode Peers or Hosts.
 //
 // Owned by Agent, made after the registry and gone before it; loop thread. It pulls a queue while
 // consumers here could take more than is here, from all agents that serve it, with credit that in
@@ -87,6 +87,7 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
   struct Pulled {
     queue::QueuePtr queue;
     std::string uid;
+    bool from_hosts = false;  // mode Hosts: from nobody else
     std::vector<Origin> origins;
     std::deque<Kept> kept;
     std::uint64_t kept_bytes = 0;

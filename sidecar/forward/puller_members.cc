@@ -4,22 +4,25 @@
 
 namespace pannier::forward {
 
-// Queues in mode Peers, as the registry has them.
+// Queues in mode Peers and Hosts, as the registry has them.
 void Puller::apply(const Policy& policy) {
   std::set<const queue::Queue*> wanted;
   for (const PolicyQueue& each : policy.queues) {
-    if (each.forward_mode != ForwardMode::peers) continue;
+    const bool is_of_hosts = each.forward_mode == ForwardMode::hosts;
+    if (each.forward_mode != ForwardMode::peers && !is_of_hosts) continue;
     const auto found = registry_.find_queue(each.name, 0);
     const auto* definition = registry_.definition_of(each.name);
     if (!found || definition == nullptr || definition->uid != each.uid) continue;
     wanted.insert(found->get());
     auto& pulled = queues_[found->get()];
+    if (pulled) pulled->from_hosts = is_of_hosts;
     if (pulled) continue;
     if (const auto other = by_name_.find(each.name); other != by_name_.end())
       wanted.erase(other->second->queue.get());
     pulled = std::make_unique<Pulled>();
     pulled->queue = *found;
     pulled->uid = each.uid;
+    pulled->from_hosts = is_of_hosts;
   }
   std::vector<const queue::Queue*> unwanted;
   for (const auto& [queue, pulled] : queues_)
@@ -55,6 +58,7 @@ void Puller::follow(Pulled& pulled) {
   if (served != served_by_.end())
     for (const std::string& pod : served->second) {
       if (pod == options_.pod_uid || !agents_.contains(pod)) continue;
+      if (pulled.from_hosts && !agents_.at(pod).host) continue;
       const auto had = std::ranges::find(pulled.origins, pod, &Origin::pod_uid);
       if (had == pulled.origins.end()) {
         origins.push_back({pod, nullptr, false, {}});

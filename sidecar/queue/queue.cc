@@ -36,6 +36,16 @@ void Queue::change(const QueueSettings& settings) {
   enforce_limits();
 }
 
+Sequence Queue::lowest() const {
+  Sequence lowest = context_.spool.last_sequence(id_) + 1;
+  if (more_on_disk_) lowest = std::min(lowest, window_end_ + 1);
+  if (!window_.empty()) lowest = std::min(lowest, window_.front().entry.sequence);
+  if (!returned_.empty()) lowest = std::min(lowest, returned_.begin()->first);
+  for (const auto& [sequence, unacked] : unacked_)
+    if (!unacked.origin) lowest = std::min(lowest, sequence);
+  return lowest;
+}
+
 void Queue::recover() {
   const spool::Lane lane{id_, 0};
   const spool::LaneTotals totals = context_.spool.totals(lane);

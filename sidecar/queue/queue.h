@@ -131,6 +131,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // What consumers can have: what is ready, unless the queue is paused.
   std::uint64_t deliverable() const { return settings_.paused ? 0 : ready_; }
   bool empty() const { return ready_ + unacked_.size() == 0; }
+  // No message of this spool below it is here, or comes in this run; conservative.
+  Sequence lowest() const;
 
   // Looks without side effect at what is ready, from the head on: at most `max`, and at most what
   // is kept in memory of its head. Calls back later.

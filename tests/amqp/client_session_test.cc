@@ -269,6 +269,61 @@ TEST_F(AmqpClient, LosesOnlyTheChannelThatAskedForWhatIsNotThere) {
   EXPECT_EQ(opens_channel(), channel) << "the number is free again";
 }
 
+TEST_F(AmqpClient, SendsAMethodWithAContentBehindIt) {
+  const ChannelId channel = opens();
+  declares(channel, "orders");
+  const BasicPublish method{0, "", "orders", false, false};
+  EXPECT_TRUE(client->send(channel, method, ByteView(), Slice::copy_of("whole")));
+  EXPECT_TRUE(client->send(channel, method, ByteView(), Slice()));
+  EXPECT_TRUE(client->begin_send(channel, method, ByteView(), 9));
+  EXPECT_FALSE(client->send(channel, method, ByteView(), Slice())) << "within a body";
+  EXPECT_FALSE(client->begin_send(channel, method, ByteView(), 1));
+  EXPECT_TRUE(client->publish_part(channel, Slice::copy_of("in ")));
+  EXPECT_FALSE(client->publish_part(channel, Slice::copy_of("too much")));
+  EXPECT_TRUE(client->publish_part(channel, Slice::copy_of("parts!")));
+  consumes(channel, "orders", "tag");
+  ASSERT_EQ(user.messages.size(), 3u);
+  EXPECT_EQ(user.messages[0].body, "whole");
+  EXPECT_EQ(user.messages[1].body, "");
+  EXPECT_EQ(user.messages[2].body, "in parts!");
+}
+
+TEST_F(AmqpClient, SendsNoContentWhoseMethodOrPropertiesHaveNoRoomInAFrame) {
+  const ChannelId channel = opens();
+  const std::size_t unsent = client->unsent();
+  BasicPublish method;
+  method.routing_key = std::string(256, 'k');
+  EXPECT_FALSE(client->send(channel, method, ByteView(), Slice::copy_of("body")));
+  EXPECT_FALSE(client->send(channel, BasicPublish{}, Bytes(200'000), Slice::copy_of("body")));
+  EXPECT_EQ(client->unsent(), unsent);
+}
+
+TEST_F(AmqpClient, AConfirmWithinAContentThatIsNoPublishIsForAll) {
+  const ChannelId channel = opens();
+  declares(channel, "orders");
+  EXPECT_TRUE(client->ask(channel, ConfirmSelect{}));
+  publishes(channel, "orders", "one");
+  EXPECT_TRUE(
+      client->begin_send(channel, BasicPublish{0, "", "orders", false, false}, ByteView(), 2));
+  pipe->run();
+  EXPECT_FALSE(user.ending) << user.ending->error.detail;
+  EXPECT_THAT(user.log, ElementsAre("ack 1"));
+}
+
+TEST_F(AmqpClient, OpensTheChannelOfANumber) {
+  starts();
+  EXPECT_TRUE(client->open_channel(2));
+  EXPECT_FALSE(client->open_channel(2));
+  EXPECT_FALSE(client->open_channel(0));
+  EXPECT_FALSE(client->open_channel(static_cast<ChannelId>(client->tuned().channel_max + 1)));
+  pipe->run();
+  EXPECT_THAT(user.answers, ElementsAre(ChannelOpenOk::kId));
+  declares(2, "orders");
+  EXPECT_EQ(opens_channel(), 1);
+  EXPECT_EQ(opens_channel(), 3);
+  EXPECT_FALSE(user.ending);
+}
+
 TEST_F(AmqpClient, ClosesAChannelAndThenTheConnection) {
   const ChannelId channel = opens();
   EXPECT_TRUE(client->close_channel(channel));
