@@ -68,6 +68,8 @@ function(pannier_test room)
   add_executable(${room}_test ${arg_SOURCES})
   target_link_libraries(${room}_test PRIVATE
     ${arg_USES} ${arg_LINKS} GTest::gmock GTest::gtest_main)
+  # Lines, not variables: a third less time to compile, and a quarter of the size.
+  target_compile_options(${room}_test PRIVATE -g1)
   set_target_properties(${room}_test PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 

@@ -41,6 +41,8 @@ class ServerSession final : public net::Session, public SessionLink {
   // The agent ends, or an operator asks: connection.close with CONNECTION_FORCED.
   void force_close(std::string_view reason);
 
+  // Another agent's connection.
+  bool is_link() const { return principal_.kind == queue::Principal::Kind::agent; }
   std::size_t channels() const { return channels_.size(); }
   const std::string& user() const { return principal_.name; }
 
@@ -95,7 +97,6 @@ class ServerSession final : public net::Session, public SessionLink {
   void on_authenticated(Result<queue::Principal> principal);
   Result<void> open_channel(ChannelId id);
   std::unique_ptr<ServerChannel> make_channel(ChannelId id);
-  bool is_link() const { return principal_.kind == queue::Principal::Kind::agent; }
   void send_start();
   void send_tune();
   void end_channel(ChannelId id, net::Output last);

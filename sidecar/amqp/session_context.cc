@@ -40,4 +40,9 @@ void SessionContext::close_all(std::string_view reason) {
     if (sessions_.contains(session)) session->force_close(reason);
 }
 
+void SessionContext::close_apps(std::string_view reason) {
+  for (ServerSession* session : std::set<ServerSession*>(sessions_))
+    if (sessions_.contains(session) && !session->is_link()) session->force_close(reason);
+}
+
 }  // namespace pannier::amqp

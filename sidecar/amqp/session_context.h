@@ -79,8 +79,9 @@ class SessionContext {
   // Publishers are told by connection.blocked, with the reason, and unblocked by nothing.
   void set_blocked(std::optional<std::string> reason);
   const std::optional<std::string>& blocked() const { return blocked_; }
-  // connection.close with CONNECTION_FORCED for everybody.
+  // connection.close with CONNECTION_FORCED for everybody; and for all but other agents.
   void close_all(std::string_view reason);
+  void close_apps(std::string_view reason);
 
   const std::set<ServerSession*>& sessions() const { return sessions_; }
   queue::OwnerId add(ServerSession& session);
