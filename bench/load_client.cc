@@ -6,6 +6,12 @@ namespace pannier::bench {
 
 using std::chrono::steady_clock;
 
+void Load::look_at_time(steady_clock::time_point now) {
+  if (options.seconds_max <= 0) return;
+  if (std::chrono::duration<double>(now - began).count() < options.seconds_max) return;
+  options.messages = std::min(options.messages, options.publish ? published : consumed);
+}
+
 bool Load::is_done() const {
   const bool published_all = !options.publish || confirmed + refused >= options.messages;
   return published_all && (!options.consume || consumed >= options.messages);
@@ -43,10 +49,8 @@ void LoadClient::on_open() {
   const auto opened = session_->open_channel();
   if (!opened) return load_.fail(opened.error().detail);
   channel_ = *opened;
-  // Every queue is declared by somebody, and by those who need it.
-  for (std::size_t i = 0; i < load_.options.queues; ++i) {
-    if (publishes_ && i % load_.options.connections != number_ % load_.options.connections)
-      continue;
+  // One declares for all: some servers fail where two declare the same queue at once.
+  for (std::size_t i = 0; number_ == 0 && i < load_.options.queues; ++i) {
     amqp::QueueDeclare declare;
     declare.queue = queue_name(i);
     declare.durable = true;
@@ -68,8 +72,9 @@ void LoadClient::on_open() {
 
 void LoadClient::on_answer(amqp::ChannelId, const amqp::Answer& answer) {
   if (answer.method == amqp::ChannelOpenOk::kId) return;
-  if (--answers_due_ > 0 || --load_.wants_ready > 0) return;
-  load_.ready();
+  if (--answers_due_ > 0) return;
+  if (number_ == 0) load_.declared();
+  if (--load_.wants_ready == 0) load_.ready();
 }
 
 void LoadClient::go() {
@@ -98,6 +103,7 @@ void LoadClient::on_confirmed(amqp::ChannelId, amqp::DeliveryTag first, amqp::De
     sent_at_.pop_front();
   }
   (acked ? load_.confirmed : load_.refused) += last - first + 1;
+  load_.look_at_time(now);
   publish_more();
   load_.stop_if_done();
 }
@@ -106,6 +112,7 @@ void LoadClient::on_room() { publish_more(); }
 
 void LoadClient::on_message(amqp::ChannelId, const amqp::Incoming& incoming, Slice) {
   ++load_.consumed;
+  if (!load_.options.publish) load_.look_at_time(steady_clock::now());
   const bool is_last = load_.consumed >= load_.options.messages;
   if (++unacked_ * 4 >= load_.options.prefetch || is_last) {
     static_cast<void>(session_->ack(channel_, incoming.tag, true));

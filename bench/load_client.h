@@ -22,6 +22,7 @@ struct LoadOptions {
   std::uint64_t in_flight = 1'000;  // of each connection
   std::size_t body_bytes = 1'024;
   std::uint64_t messages = 1'000'000;
+  double seconds_max = 0;  // then no more are published; 0: no limit
   std::size_t queues = 1;
   std::string queue_prefix = "load";
   std::string queue_type;  // x-queue-type, if not empty
@@ -45,7 +46,11 @@ struct Load {
   std::chrono::steady_clock::time_point began;
   std::string error;  // the first one; it ends the run
 
+  // The first connection has made the queues: now the others may come.
+  void declared();
   void ready();
+  // The time may be up: then what was published so far is all.
+  void look_at_time(std::chrono::steady_clock::time_point now);
   bool is_done() const;
   void stop_if_done();
   void fail(const std::string& why);

@@ -24,24 +24,24 @@ struct Run {
     properties.encode(writer);
   }
 
-  void dial_all() {
+  void dial_one() {
     const std::size_t publishers = load.options.publish ? load.options.connections : 0;
-    const std::size_t consumers = load.options.consume ? load.options.connections : 0;
-    load.wants_ready = publishers + consumers;
-    for (std::size_t i = 0; i < publishers + consumers; ++i) {
-      clients.push_back(std::make_unique<LoadClient>(load, i, i < publishers));
-      net::ConnectionOptions options;
-      options.make_session = [client = clients.back().get()](const net::PeerInfo&) {
-        return client->make_session();
-      };
-      options.on_closed = [this](const Error& why) { load.fail(why.detail); };
-      connections.push_back(
-          net::dial(loop, load.options.host, load.options.port, std::move(options)));
-    }
+    const std::size_t number = clients.size();
+    clients.push_back(std::make_unique<LoadClient>(load, number, number < publishers));
+    net::ConnectionOptions options;
+    options.make_session = [client = clients.back().get()](const net::PeerInfo&) {
+      return client->make_session();
+    };
+    options.on_closed = [this](const Error& why) { load.fail(why.detail); };
+    connections.push_back(
+        net::dial(loop, load.options.host, load.options.port, std::move(options)));
   }
 
   int run() {
-    dial_all();
+    load.wants_ready =
+        load.options.connections * (load.options.publish && load.options.consume ? 2 : 1);
+    all = load.wants_ready;
+    dial_one();
     loop.run();
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - load.began).count();
@@ -74,12 +74,17 @@ struct Run {
   Load load;
   std::vector<std::unique_ptr<LoadClient>> clients;
   std::vector<std::unique_ptr<net::Dialled>> connections;
+  std::size_t all = 0;  // connections
   double cpu_before = 0;
 };
 
 Run* current = nullptr;  // one run a process
 
 }  // namespace
+
+void Load::declared() {
+  while (current->clients.size() < current->all) current->dial_one();
+}
 
 void Load::ready() {
   began = std::chrono::steady_clock::now();
@@ -103,6 +108,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--size", options.body_bytes, "Bytes of a body")->capture_default_str();
   app.add_option("--messages", options.messages)->capture_default_str();
+  app.add_option("--seconds-max", options.seconds_max, "End early, with what was published so far")
+      ->capture_default_str();
   app.add_option("--queues", options.queues)->capture_default_str();
   app.add_option("--queue-prefix", options.queue_prefix)->capture_default_str();
   app.add_option("--queue-type", options.queue_type, "x-queue-type");
