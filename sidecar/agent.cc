@@ -107,7 +107,7 @@ Result<void> Agent::Impl::open_peer_tls() {
 void Agent::Impl::make_links() {
   const AgentIdentity& identity = options_.config.identity;
   if (!peer_tls_) return;
-  forward::serve_links(*amqp_, leases_);
+  forward::serve_links(*amqp_, leases_, push_door_);
   dialer_ = std::make_unique<forward::NetLinkDialer>(
       loop_, [this] { return dial_tls_->current(); }, identity.trust_domain,
       identity.namespace_name);

@@ -12,6 +12,7 @@
 #include "sidecar/forward/link_leases.h"
 #include "sidecar/forward/net_link_dialer.h"
 #include "sidecar/forward/puller.h"
+#include "sidecar/forward/push_door.h"
 #include "sidecar/net/listener.h"
 #include "sidecar/net/tls_reload.h"
 #include "sidecar/queue/policy_access.h"
@@ -68,6 +69,7 @@ class Agent::Impl {
   std::unique_ptr<queue::Registry> registry_;
   std::unique_ptr<queue::PolicyAccess> access_;
   forward::LinkLeases leases_{system_clock()};  // outlives the sessions
+  forward::PushDoor push_door_;                 // so does this
   std::unique_ptr<amqp::SessionContext> amqp_;
   std::unique_ptr<forward::NetLinkDialer> dialer_;
   std::unique_ptr<forward::Puller> puller_;

@@ -51,6 +51,7 @@ void Agent::Impl::on_members_text(const std::string& text) {
   access_->apply(*members);
   if (puller_) puller_->apply(*members);
   leases_.on_policy();
+  push_door_.on_policy();
 }
 
 // Nobody is served before there is one.
@@ -59,6 +60,7 @@ void Agent::Impl::apply(const Policy& policy) {
   access_->apply(policy);
   if (puller_) puller_->apply(policy);
   leases_.on_policy();
+  push_door_.on_policy();
   for (const auto& failure : applied.failures)
     log::error("a queue of the policy cannot be applied yet",
                {{"queue", failure.queue}, {"error", failure.error.detail}});

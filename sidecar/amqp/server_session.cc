@@ -110,7 +110,7 @@ void ServerSession::resume() {
 void ServerSession::go_on() { on_synced(context_.registry.spool().synced_commit()); }
 
 void ServerSession::on_spool_room() {
-  if (!is_held_up_) return;
+  if (!is_held_up_) return release(context_.registry.spool().synced_commit());
   resume();
   ring();
 }

@@ -34,7 +34,7 @@ class ServerSession final : public net::Session, public SessionLink {
 
   // A commit is synced.
   void on_synced(queue::Commit synced);
-  // A publish that the spool was too busy for can go on.
+  // A publish that the spool was too busy for can go on, and so can channels that wait for it.
   void on_spool_room();
   // connection.blocked and unblocked, as the context has it, for publishers that asked.
   void show_blocked();
@@ -62,6 +62,7 @@ class ServerSession final : public net::Session, public SessionLink {
   net::Output& session_output() override { return output(); }
   void session_rings() override { ring(); }
   void await_sync() override { context_.await_sync(*this); }
+  void await_room() override { context_.await_room(*this); }
   const queue::Principal& principal() const override { return principal_; }
   queue::OwnerId owner() const override { return owner_; }
   std::uint32_t frame_max() const override { return frame_max_; }

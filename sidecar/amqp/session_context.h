@@ -103,6 +103,7 @@ class SessionLink {
   virtual net::Output& session_output() = 0;
   virtual void session_rings() = 0;
   virtual void await_sync() = 0;
+  virtual void await_room() = 0;  // of the spool; then as with a sync
   virtual const queue::Principal& principal() const = 0;
   virtual queue::OwnerId owner() const = 0;
   virtual std::uint32_t frame_max() const = 0;

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "sidecar/forward/link_consumer.h"
 #include "sidecar/forward/link_receipts.h"
+#include "sidecar/forward/push_channel.h"
 
 namespace pannier::forward {
 namespace {
@@ -285,11 +286,12 @@ void LinkChannel::close(bool counts_deliveries) {
   streams_.drop_all();
 }
 
-void serve_links(amqp::SessionContext& context, LinkLeases& leases) {
+void serve_links(amqp::SessionContext& context, LinkLeases& leases, PushDoor& door) {
   context.link_version = kLinkVersion;
   context.make_link_channel =
-      [&context, &leases](amqp::ChannelId id,
-                          amqp::SessionLink& session) -> std::unique_ptr<amqp::ServerChannel> {
+      [&context, &leases, &door](
+          amqp::ChannelId id, amqp::SessionLink& session) -> std::unique_ptr<amqp::ServerChannel> {
+    if (id == kPushChannel) return std::make_unique<PushChannel>(id, context, session, door);
     if (id != kPullChannel) return nullptr;
     return std::make_unique<LinkChannel>(id, context, session, leases);
   };

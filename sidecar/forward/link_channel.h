@@ -24,6 +24,7 @@
 #include "sidecar/amqp/content_streams.h"
 #include "sidecar/forward/link_leases.h"
 #include "sidecar/forward/link_methods.h"
+#include "sidecar/forward/push_door.h"
 
 namespace pannier::forward {
 
@@ -130,7 +131,7 @@ class LinkChannel final : public amqp::ServerChannel,
   amqp::ContentStreams streams_;
 };
 
-// From now on agents that connect have links. The leases outlive the context's sessions.
-void serve_links(amqp::SessionContext& context, LinkLeases& leases);
+// From now on agents that connect have links. Leases and door outlive the context's sessions.
+void serve_links(amqp::SessionContext& context, LinkLeases& leases, PushDoor& door);
 
 }  // namespace pannier::forward

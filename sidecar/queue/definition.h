@@ -14,6 +14,7 @@ namespace pannier::queue {
 // Kinds of state items that are this room's; see spool::StateKind. Never renumbered.
 inline constexpr auto kExchangeState = static_cast<spool::StateKind>(64);
 inline constexpr auto kBindingState = static_cast<spool::StateKind>(65);
+inline constexpr auto kPushMarkState = static_cast<spool::StateKind>(66);
 
 // A name goes into a short string; a definition is kept in memory and in the journal.
 inline constexpr std::size_t kNameSizeMax = 255;

@@ -65,11 +65,11 @@ bool Queue::is_over_limit(std::uint64_t more_bytes, std::uint64_t more_messages)
          (settings_.bytes_max > 0 && bytes > settings_.bytes_max);
 }
 
-Result<void> Queue::may_put(std::uint64_t bytes) const {
+Result<void> Queue::may_put(std::uint64_t bytes, std::uint64_t messages) const {
   if (settings_.ending)
     return Error{Errc::access_denied,
                  "queue '" + name() + "' is being deleted and takes no more messages"};
-  if (settings_.overflow != Overflow::reject_publish || !is_over_limit(bytes, 1)) return {};
+  if (settings_.overflow != Overflow::reject_publish || !is_over_limit(bytes, messages)) return {};
   return Error{Errc::queue_full, "queue '" + name() + "' has reached its limit"};
 }
 

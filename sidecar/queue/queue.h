@@ -72,8 +72,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   // Takes up what the spool has of it: at start.
   void recover();
-  // The limits' answer to a message of that size: queue_full, or access_denied while ending.
-  Result<void> may_put(std::uint64_t bytes) const;
+  // The limits' answer to a message of that size, or to some: queue_full, or access_denied while
+  // ending.
+  Result<void> may_put(std::uint64_t bytes, std::uint64_t messages = 1) const;
   // A message is in the queue: its entry in the spool, or a sequence alone in a memory queue.
   void put(const spool::Entry& entry, MessagePtr message);
   bool keeps_in_memory(const Message& message) const;

@@ -8,7 +8,9 @@ namespace pannier::queue {
 
 Registry::Registry(spool::Spool& spool, const Clock& clock, Executor& loop,
                    const QueueLimits& queue_limits, const RegistryLimits& limits)
-    : context_(spool, clock, loop, queue_limits), limits_(limits) {
+    : context_(spool, clock, loop, queue_limits),
+      limits_(limits),
+      marks_(spool, clock, limits.push_marks) {
   add_predefined();
 }
 
@@ -35,6 +37,7 @@ Result<Commit> Registry::append(spool::Group& group) {
 }
 
 Result<void> Registry::recover() {
+  marks_.recover();
   if (auto done = recover_queues(); !done) return done;
   recover_topology();
   return {};
@@ -87,9 +90,13 @@ void Registry::drop_left_over() {
   while (!left_over_.empty()) {
     const std::size_t count = std::min(kQueuesPerGroup, left_over_.size());
     spool::Group group;
-    for (std::size_t i = left_over_.size() - count; i < left_over_.size(); ++i)
-      context_.spool.drop_queue(group, left_over_[i]);
+    const std::span dropped = std::span(left_over_).last(count);
+    for (const QueueId id : dropped) {
+      context_.spool.drop_queue(group, id);
+      marks_.put_drop(group, id);
+    }
     if (!append(group)) return;
+    for (const QueueId id : dropped) marks_.drop(id);
     left_over_.resize(left_over_.size() - count);
   }
 }
@@ -146,14 +153,18 @@ void Registry::on_time(Clock::time_point now) {
     due.push_back(queue->shared_from_this());
   }
   for (const QueuePtr& queue : due) queue->on_time(now);
+  marks_.on_time(now);
   context_.spool.on_time(now);
 }
 
 std::optional<Clock::time_point> Registry::deadline() const {
-  const auto of_spool = context_.spool.deadline();
-  if (context_.deadlines.empty()) return of_spool;
-  const auto of_queues = context_.deadlines.begin()->first;
-  return of_spool ? std::min(*of_spool, of_queues) : of_queues;
+  std::optional<Clock::time_point> next = context_.spool.deadline();
+  const auto consider = [&next](Clock::time_point due) {
+    next = std::min(next.value_or(due), due);
+  };
+  if (!context_.deadlines.empty()) consider(context_.deadlines.begin()->first);
+  if (const auto of_marks = marks_.deadline()) consider(*of_marks);
+  return next;
 }
 
 }  // namespace pannier::queue

@@ -9,7 +9,8 @@
 // Owned by Agent; loop thread. Sessions hold queues by shared_ptr, find out by is_gone(), and let
 // go of them before the registry goes.
 //
-// registry.cc recovers and turns; registry_publish.cc routes; registry_queues.cc and
+// registry.cc recovers and turns; registry_publish.cc routes; registry_pushed.cc takes what other
+// agents push; registry_queues.cc and
 // registry_topology.cc declare and delete; registry_policy.cc applies the policy.
 #pragma once
 
@@ -17,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,6 +27,7 @@
 #include "common/policy.h"
 #include "sidecar/queue/definition.h"
 #include "sidecar/queue/name_map.h"
+#include "sidecar/queue/push_marks.h"
 
 namespace pannier::queue {
 
@@ -36,6 +39,7 @@ struct RegistryLimits {
   std::size_t exchanges = 2'000;
   std::size_t bindings = 50'000;  // in all
   std::size_t fan_out = 4'096;    // queues of one message
+  PushMarkLimits push_marks;
 };
 
 struct Published {
@@ -44,6 +48,29 @@ struct Published {
   bool refused = false;  // a queue's limit said no: nack it (the others have it)
   std::string why;       // of the refusal
   Commit commit = 0;     // what its confirm waits for; 0: nothing
+};
+
+// A message that another agent gives away, by its sequence there.
+struct Pushed {
+  Sequence sequence = 0;
+  MessagePtr message;
+  std::uint16_t delivery_count = 0;
+  bool redelivered = false;
+};
+
+// What has become of the first so many of a batch, at least one: the rest is to be offered again.
+struct Taken {
+  enum class How : std::uint8_t {
+    taken,    // by this call
+    known,    // by an earlier one: this copy is nobody's
+    refused,  // by a limit, or as the spool is full: `why`
+  };
+  struct Outcome {
+    How how = How::taken;
+    Commit commit = 0;  // what its answer waits for; 0: nothing
+    std::string why;
+  };
+  std::vector<Outcome> outcomes;
 };
 
 // What of a policy could not be applied; the rest was. Worth another try: each of it is as before.
@@ -108,6 +135,13 @@ class Registry {
                                       const Message& message);
   Result<Published> publish_to(const std::vector<QueuePtr>& queues, MessagePtr message);
 
+  // What `source` pushes to a queue of ours: messages and mark are one group. Of a memory queue
+  // there is no mark: it promises nothing that a mark could keep. The parts of what is not taken
+  // are the caller's. spool_busy: nothing has happened; there are no other errors.
+  Result<Taken> take(const QueuePtr& queue, const PushSource& source,
+                     std::span<const Pushed> pushed);
+  PushMarks& push_marks() { return marks_; }
+
   // The end of a loop turn: delivers and journals what came back, hands everything to the
   // committer.
   void end_turn();
@@ -143,6 +177,11 @@ class Registry {
 
   void add_predefined();
   Result<Commit> append(spool::Group& group);
+  Result<Taken> take_journaled(Queue& queue, const PushSource& source,
+                               std::span<const Pushed> pushed);
+  Result<Taken> take_unsynced(Queue& queue, const PushSource& source,
+                              std::span<const Pushed> pushed);
+  Result<void> put_unsynced(Queue& queue, const Pushed& pushed);
   Result<Commit> append(Removal& removal, spool::Group& last);
   void plan(Removal& removal) const;
   void carry_out(const Removal& removal);
@@ -163,6 +202,7 @@ class Registry {
 
   QueueContext context_;
   RegistryLimits limits_;
+  PushMarks marks_;
   Queues queues_;
   Exchanges exchanges_;
   std::size_t bindings_ = 0;

@@ -69,9 +69,12 @@ Result<Commit> Registry::drop(Queues::iterator at) {
   removal.destinations.push_back({Destination::Kind::queue, at->first});
   plan(removal);
   spool::Group group;
-  context_.spool.drop_queue(group, at->second.queue->id());
+  const QueueId id = at->second.queue->id();
+  context_.spool.drop_queue(group, id);
+  marks_.put_drop(group, id);
   auto commit = append(removal, group);
   if (!commit) return commit.error();
+  marks_.drop(id);
   forget(at, removal);
   return commit;
 }

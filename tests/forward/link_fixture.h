@@ -19,7 +19,7 @@ using queue::Receipt;
 class LinkTest : public testing::Test {
  protected:
   explicit LinkTest(const amqp::AmqpLimits& limits = amqp::small_limits()) : agent(disk, limits) {
-    serve_links(agent.context, leases);
+    serve_links(agent.context, leases, push_door);
     serve({"orders", "mail"});
     // The first delivery of a queue waits for a sync, which would make scripts longer.
     for (const char* name : {"orders", "mail"}) {
@@ -31,6 +31,7 @@ class LinkTest : public testing::Test {
   MemoryDisk disk;
   amqp::AmqpHarness agent;
   LinkLeases leases{agent.clock};
+  PushDoor push_door;
   Policy policy;
 
   static PolicyQueue governed(const std::string& name) {

@@ -35,7 +35,7 @@ class WorldDialer final : public LinkDialer {
 struct Node {
   Node(const std::string& with_pod, Random& random, const amqp::AmqpLimits& limits)
       : pod(with_pod), agent(disk, limits), dialer(with_pod, random) {
-    serve_links(agent.context, leases);
+    serve_links(agent.context, leases, push_door);
     PullerOptions options;
     options.pod_uid = pod;
     options.random = [] { return 0.5; };
@@ -77,6 +77,7 @@ struct Node {
   MemoryDisk disk;
   amqp::AmqpHarness agent;
   LinkLeases leases{agent.clock};
+  PushDoor push_door;
   WorldDialer dialer;
   queue::QueuePtr orders;
   std::unique_ptr<Puller> puller;
