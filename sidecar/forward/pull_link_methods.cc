@@ -134,7 +134,8 @@ Result<void> PullLink::on_ready(const LinkReady& ready) {
   const OriginQueuePtr origin = *found;
   if (origin->state != OriginQueue::State::active) return {};
   const bool was_quiet = !origin->may_stall();
-  origin->on_ready(ready.ready, ready.oldest_age, ready.limit);
+  const bool has_answered = origin->on_ready(ready.ready, ready.oldest_age, ready.limit);
+  if (has_answered && origin->is_stalled()) send_credit(*origin, true);
   if (was_quiet) origin->note_progress(parts_.clock.now());
   parts_.user.on_origin_changed(origin);
   return {};

@@ -59,9 +59,16 @@ void Puller::on_pulled(const OriginQueuePtr& from, queue::RemoteMessage message)
   keep(*pulled, std::move(message));
 }
 
-// One beyond the limit at most: that a message comes is our own doing.
+// The credit of an origin that stalls counts no longer: what still comes by it may be too much.
+bool Puller::may_keep(const Pulled& pulled, const OriginQueue& from) const {
+  if (pulled.kept_bytes >= kKeptBytesMax) return false;
+  const Books has = books(*pulled.queue);
+  return !from.is_stalled() || has.outstanding + has.kept < pulled.queue->demand();
+}
+
+// One beyond the limit of bytes at most: that a message comes is our own doing.
 void Puller::keep(Pulled& pulled, queue::RemoteMessage message) {
-  if (pulled.kept_bytes >= kKeptBytesMax) {
+  if (!may_keep(pulled, static_cast<OriginQueue&>(*message.origin))) {
     message.origin->settle(message.tag, Settle::give_back);
     return;
   }

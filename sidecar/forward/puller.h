@@ -103,6 +103,7 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
   Pulled* find(const OriginQueue& origin);
   void look_at(Pulled& pulled);
   void offer_kept(Pulled& pulled);
+  bool may_keep(const Pulled& pulled, const OriginQueue& from) const;
   void keep(Pulled& pulled, queue::RemoteMessage message);
   void give_back_old(Pulled& pulled, Clock::time_point now);
   void give_back(Pulled& pulled);
