@@ -52,8 +52,9 @@ class OriginQueue final : public queue::RemoteOrigin {
   const std::string name;
   const std::string uid;  // of the MessageQueue
   State state = State::idle;
-  bool is_wanted = true;            // else it is asked for only because of what is held
-  std::function<void()> on_settle;  // the link's
+  bool is_wanted = true;             // else it is asked for only because of what is held
+  std::function<void()> on_settle;   // the link's
+  std::size_t stops_unanswered = 0;  // of a pull before: messages of it may still come
 
   // Credit. limit is what the origin was told last; until it says that it has seen that, it may
   // still go up to the ceiling.
