@@ -114,9 +114,7 @@ void ContentStreams::on_part(Result<Slice> part) {
   ++stream.next;
   stream.reading = false;
   // Whoever still reads it has not forgotten it.
-  const queue::QueuePtr& queue = stream.content.queue;
-  if (queue && queue->settings().ack_timeout.count() > 0)
-    static_cast<void>(queue->extend(stream.content.receipt, queue->settings().ack_timeout));
+  if (stream.content.queue) stream.content.queue->restart_timeout(stream.content.receipt);
   session_.session_rings();
   read_next();
 }

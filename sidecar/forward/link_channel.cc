@@ -128,6 +128,7 @@ Result<void> LinkChannel::credit(const LinkCredit& method) {
   Pull& pull = found->second;
   if (const auto may = pullable(pull.name, pull.uid); !may) {
     end(pull, may.error().detail);
+    pump();
     return {};
   }
   pull.limit = method.limit;
@@ -150,7 +151,16 @@ void LinkChannel::end(Pull& pull, const std::string& why) {
   log::info("a link's pull ends", {{"queue", queue}, {"pod", pod()}, {"why", why}});
   take_off(pull);
   put(LinkEnd{queue, why});
-  drop_if_done(queue);
+  lease_unacked(pull);
+  pulls_.erase(queue);
+}
+
+// Its settles still count for a while; then it is ready here again.
+void LinkChannel::lease_unacked(Pull& pull) {
+  std::vector<LinkHeld> held;
+  for (const auto& [delivery, each] : pull.unacked) held.push_back(each);
+  leases_.lease(pod(), pull.queue, held);
+  drop_unacked(pull);
 }
 
 void LinkChannel::take_off(Pull& pull) {
@@ -247,12 +257,19 @@ void LinkChannel::on_content_failed(const Error& why) {
 
 void LinkChannel::check_access() {
   std::vector<std::string> names;
-  for (const auto& [name, pull] : pulls_)
-    if (pull.consumer) names.push_back(name);
+  for (const auto& [name, pull] : pulls_) names.push_back(name);
   for (const std::string& name : names) {
     Pull& pull = pulls_.find(name)->second;
-    if (const auto may = pullable(name, pull.uid); !may) end(pull, may.error().detail);
+    const auto may = pullable(name, pull.uid);
+    if (may) continue;
+    if (pull.consumer) {
+      end(pull, may.error().detail);
+    } else {  // has been stopped: only its settles are awaited
+      lease_unacked(pull);
+      pulls_.erase(name);
+    }
   }
+  pump();
   session_.session_rings();
 }
 
@@ -266,13 +283,12 @@ void LinkChannel::wind_down(bool counts_deliveries) {
   leases_.leave(pod(), *this);
   for (auto& [name, pull] : pulls_) take_off(pull);
   for (auto& [name, pull] : pulls_) {
-    std::vector<LinkHeld> held;
-    for (const auto& [delivery, each] : pull.unacked) held.push_back(each);
-    if (counts_deliveries)
-      leases_.lease(pod(), pull.queue, held);
-    else
-      for (const LinkHeld& each : held)
-        finish(pull.queue, each.receipt, queue::RemoteOrigin::Settle::give_back);
+    if (counts_deliveries) {
+      lease_unacked(pull);
+      continue;
+    }
+    for (const auto& [delivery, each] : pull.unacked)
+      finish(pull.queue, each.receipt, queue::RemoteOrigin::Settle::give_back);
   }
   pulls_.clear();
   unsynced_.clear();

@@ -6,8 +6,8 @@
 // (unacked_per_channel, unacked_bytes_per_channel), of one queue no more than the puller can name
 // in one method, unsent output (unsent_bytes and one part of a body), settles that wait for a sync
 // (answers_waiting). Access is asked at every pull and credit, and when the policy changes. When
-// the link is cut, what it has unacknowledged is leased to its pod; with our own shutdown it goes
-// back, uncounted.
+// the link is cut or access ends, what it has unacknowledged is leased to its pod; with our own
+// shutdown it goes back, uncounted.
 //
 // link_channel.cc pulls, delivers and ends; link_settle.cc settles; link_ready.cc announces.
 #pragma once
@@ -82,6 +82,7 @@ class LinkChannel final : public amqp::ServerChannel,
   void take_off(Pull& pull);
   void drop_if_done(const std::string& queue);
   void drop_unacked(Pull& pull);
+  void lease_unacked(Pull& pull);
   bool is_at_limit(const Pull& pull) const;
   bool may_deliver(const Pull& pull) const;
   void deliver(Pull& pull, queue::Queue& queue, const queue::Delivery& delivery);

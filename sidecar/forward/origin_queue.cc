@@ -47,9 +47,12 @@ bool OriginQueue::on_ready(std::uint64_t with_ready, std::uint64_t age, std::uin
   ready_ = with_ready;
   oldest_age_ = age;
   if (!is_asked_ || seen_limit != limit_) return false;
-  is_asked_ = is_stalled_ = false;
+  is_asked_ = false;
   ceiling_ = std::max(limit_, delivered_);
   told_ = {limit_};
+  // lower() may have left it more than it has used, and that is others' credit by now.
+  is_stalled_ = is_stalled_ && limit_ > delivered_;
+  if (is_stalled_) lower(delivered_);
   return true;
 }
 

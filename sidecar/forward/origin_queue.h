@@ -52,8 +52,9 @@ class OriginQueue final : public queue::RemoteOrigin {
   const std::string name;
   const std::string uid;  // of the MessageQueue
   State state = State::idle;
-  bool is_wanted = true;            // else it is asked for only because of what is held
-  std::function<void()> on_settle;  // the link's
+  bool is_wanted = true;             // else it is asked for only because of what is held
+  std::function<void()> on_settle;   // the link's
+  std::size_t stops_unanswered = 0;  // of a pull before: messages of it may still come
 
   // Credit. limit is what the origin was told last; until it says that it has seen that, it may
   // still go up to the ceiling.
@@ -62,6 +63,7 @@ class OriginQueue final : public queue::RemoteOrigin {
   std::uint64_t room() const;
   std::uint64_t limit() const { return limit_; }
   bool is_asked() const { return is_asked_; }  // a question is open: credit stays as it is
+  bool is_stalled() const { return is_stalled_; }
   bool is_suspect() const { return is_suspect_; }
   std::uint64_t ready() const { return ready_; }
   std::uint64_t oldest_age() const { return oldest_age_; }
@@ -77,7 +79,8 @@ class OriginQueue final : public queue::RemoteOrigin {
   void note_progress(Clock::time_point now) { quiet_since_ = now; }
   bool may_stall() const { return !is_stalled_ && ready_ > 0 && ceiling_ > delivered_; }
   Clock::time_point stalls_at() const { return quiet_since_ + kStallMax; }
-  // Its credit counts no longer; what comes is still taken.
+  // Its credit counts no longer; what comes is still taken. It goes on until the origin has none
+  // left, for which it may have to be told a second limit: on_ready() leaves it stalled then.
   void stall();
 
   // What is held. Nothing for a receipt that is held already.

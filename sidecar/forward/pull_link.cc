@@ -31,18 +31,30 @@ PullLink::~PullLink() {
   if (session_ != nullptr) session_->close("the link is not needed any more");
   drop_arriving();
   for (const auto& [name, origin] : queues_) origin->on_settle = {};
+  for (const auto& [name, origin] : successors_) origin->on_settle = {};
 }
 
+OriginQueuePtr PullLink::make_origin(const std::string& queue, const std::string& uid) {
+  auto origin = std::make_shared<OriginQueue>(queue, uid, parts_.bodies);
+  origin->on_settle = [this, of = origin.get()] { to_flush_.insert(of); };
+  return origin;
+}
+
+// Methods name queues only: another uid has to wait until nothing can come any more of the pull
+// before. The same holds for the same queue after a stop.
 OriginQueuePtr PullLink::pull(const std::string& queue, const std::string& uid) {
   OriginQueuePtr& origin = queues_[queue];
-  if (origin == nullptr || origin->uid != uid) {
-    if (origin) {
-      origin->on_settle = {};
-      to_flush_.erase(origin.get());
-    }
-    origin = std::make_shared<OriginQueue>(queue, uid, parts_.bodies);
-    origin->on_settle = [this, of = origin.get()] { to_flush_.insert(of); };
+  if (origin == nullptr) origin = make_origin(queue, uid);
+  if (origin->uid != uid) {
+    stop(*origin);
+    OriginQueuePtr& next = successors_[queue];
+    if (next == nullptr || next->uid != uid) next = make_origin(queue, uid);
+    next->is_wanted = true;
+    next->state = OriginQueue::State::idle;
+    waiting_.insert(queue);
+    return next;
   }
+  successors_.erase(queue);
   origin->is_wanted = true;
   const auto again = pull_again_.find(queue);
   if (again != pull_again_.end() && again->second > parts_.clock.now()) return origin;
@@ -51,22 +63,76 @@ OriginQueuePtr PullLink::pull(const std::string& queue, const std::string& uid) 
   const bool has_begun = origin->state == pulling || origin->state == active;
   if (has_begun) return origin;
   origin->state = idle;
-  if (is_open()) send_pull(*origin);
+  if (is_open() && origin->stops_unanswered == 0)
+    send_pull(*origin);
+  else if (is_open())
+    waiting_.insert(queue);
   return origin;
 }
 
+void PullLink::go_on_waiting() {
+  for (const std::string& name : std::exchange(waiting_, {})) {
+    OriginQueuePtr& origin = queues_.at(name);
+    using enum OriginQueue::State;
+    const auto next = successors_.find(name);
+    const bool has_next = next != successors_.end();
+    const bool is_pulled = origin->state == pulling || origin->state == active;
+    const bool waits = has_next && (is_pulled || origin->unsettled() > 0);
+    if (is_open() && (origin->stops_unanswered > 0 || waits)) {
+      waiting_.insert(name);
+      continue;
+    }
+    if (has_next) {
+      origin->on_settle = {};
+      to_flush_.erase(origin.get());
+      pull_again_.erase(name);
+      moved_before_ += origin->moved();
+      origin = std::move(next->second);
+      successors_.erase(next);
+    }
+    if (is_open() && origin->state == idle) send_pull(*origin);
+  }
+}
+
+// Nothing of them can come any more, and nobody else knows them.
+void PullLink::forget_queues() {
+  std::erase_if(queues_, [this](const auto& each) {
+    const OriginQueue& origin = *each.second;
+    const bool is_over =
+        origin.state == OriginQueue::State::stopped || origin.state == OriginQueue::State::ended;
+    const bool is_done = is_over && each.second.use_count() == 1 && origin.held() == 0 &&
+                         origin.unsettled() == 0 && origin.stops_unanswered == 0;
+    if (!is_done || pull_again_.contains(each.first) || waiting_.contains(each.first)) return false;
+    to_flush_.erase(each.second.get());
+    moved_before_ += origin.moved();
+    return true;
+  });
+}
+
 OriginQueuePtr PullLink::find(const std::string& queue) const {
+  const auto next = successors_.find(queue);
+  return next == successors_.end() ? current(queue) : next->second;
+}
+
+OriginQueuePtr PullLink::current(const std::string& queue) const {
   const auto found = queues_.find(queue);
   return found == queues_.end() ? nullptr : found->second;
 }
 
 bool PullLink::is_idle() const {
-  return sent_.empty() && !arriving_ && pull_again_.empty() &&
+  return sent_.empty() && !arriving_ && pull_again_.empty() && successors_.empty() &&
          std::ranges::all_of(queues_, [](const auto& each) {
            const OriginQueue& origin = *each.second;
            const bool is_over = origin.state == OriginQueue::State::stopped ||
                                 origin.state == OriginQueue::State::ended;
            return is_over && origin.held() == 0 && origin.unsettled() == 0;
+         });
+}
+
+bool PullLink::is_settled() const {
+  if (state_ != State::open && backoff_.failures() >= kDialsInVainMax) return true;
+  return sent_.empty() && !arriving_ && std::ranges::none_of(queues_, [](const auto& each) {
+           return each.second->state == OriginQueue::State::pulling || each.second->unsettled() > 0;
          });
 }
 
@@ -143,7 +209,10 @@ void PullLink::lose(const Error& why) {
   session_ = nullptr;
   if (connection_) left_.push_back(std::move(connection_));
   drop_arriving();
-  for (Sent& sent : std::exchange(sent_, {})) sent.origin->on_lost(sent.receipts, sent.how);
+  for (Sent& sent : std::exchange(sent_, {})) {
+    sent.origin->on_lost(sent.receipts, sent.how);
+    if (sent.is_stop) --sent.origin->stops_unanswered;
+  }
   using enum OriginQueue::State;
   for (const auto& [name, origin] : queues_) {
     const bool was_pulled = origin->state == pulling || origin->state == active;
@@ -156,11 +225,12 @@ void PullLink::lose(const Error& why) {
 
 void PullLink::on_turn_end() {
   left_.clear();
+  go_on_waiting();
   if (state_ == State::apart && has_work() && parts_.clock.now() >= dial_at_) dial();
   if (is_paused_) go_on_with_body();
   if (!is_open()) return;
   for (OriginQueue* origin : std::exchange(to_flush_, {}))
-    if (const auto found = find(origin->name); found.get() == origin) flush_settles(found);
+    if (const auto found = current(origin->name); found.get() == origin) flush_settles(found);
 }
 
 void PullLink::on_time(Clock::time_point now) {
@@ -185,6 +255,7 @@ void PullLink::on_time(Clock::time_point now) {
     send_credit(*origin, true);
     parts_.user.on_origin_changed(origin);
   }
+  forget_queues();
 }
 
 std::optional<Clock::time_point> PullLink::deadline() const {
@@ -211,7 +282,7 @@ std::uint64_t PullLink::oldest_age() const {
 }
 
 std::uint64_t PullLink::moved() const {
-  std::uint64_t sum = 0;
+  std::uint64_t sum = moved_before_;
   for (const auto& [name, origin] : queues_) sum += origin->moved();
   return sum;
 }

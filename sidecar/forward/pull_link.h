@@ -29,6 +29,7 @@ inline constexpr std::chrono::seconds kRedialMax{30};
 inline constexpr std::chrono::seconds kPullAgain{5};        // after the origin has ended a queue
 inline constexpr std::size_t kPulledPartBytes = 96u << 10;  // of a large body, in the spool
 inline constexpr std::size_t kReceiptBytes = 16;
+inline constexpr std::uint64_t kDialsInVainMax = 3;  // then nobody waits for its settles
 
 using OriginQueuePtr = std::shared_ptr<OriginQueue>;
 
@@ -76,6 +77,10 @@ class PullLink final : private amqp::ClientHandler {
   bool is_open() const { return state_ == State::open; }
   bool is_failing() const { return state_ == State::apart && backoff_.failures() > 0; }
   bool is_idle() const;  // nothing to pull, nothing held, nothing to settle
+  // Nothing of what was settled, or is on its way after a stop, is unknown at the origin; or that
+  // is out of reach.
+  bool is_settled() const;
+  std::size_t queues() const { return queues_.size(); }
   std::uint64_t lag() const;
   std::uint64_t oldest_age() const;
   std::uint64_t moved() const;
@@ -97,9 +102,14 @@ class PullLink final : private amqp::ClientHandler {
     OriginQueuePtr origin;
     queue::RemoteOrigin::Settle how{};
     std::vector<queue::Receipt> receipts;
+    bool is_stop = false;  // settles nothing: its answer says that a stop has been seen
   };
 
   // pull_link.cc
+  OriginQueuePtr make_origin(const std::string& queue, const std::string& uid);
+  OriginQueuePtr current(const std::string& queue) const;
+  void go_on_waiting();
+  void forget_queues();
   void dial();
   std::unique_ptr<net::Session> make_session();
   void lose(const Error& why);
@@ -144,6 +154,9 @@ class PullLink final : private amqp::ClientHandler {
   Clock::time_point dial_at_{};
   Clock::time_point open_since_{};
   std::map<std::string, OriginQueuePtr> queues_;
+  std::map<std::string, OriginQueuePtr> successors_;  // of the name, with another uid
+  std::set<std::string> waiting_;                     // to be pulled once a stop is answered
+  std::uint64_t moved_before_ = 0;                    // by queues that are forgotten
   std::map<std::string, Clock::time_point> pull_again_;
   std::set<OriginQueue*> to_flush_;
   std::deque<Sent> sent_;  // not known durable

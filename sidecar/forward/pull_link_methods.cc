@@ -49,14 +49,21 @@ void PullLink::send_credit(const OriginQueue& origin, bool asks) {
   if (is_open()) send(LinkCredit{origin.name, origin.limit(), asks});
 }
 
+// A settle of nothing follows, whose answer comes after all messages from before the stop.
 // One that is being asked for stops once that is answered: no answer is taken for another.
 void PullLink::stop(OriginQueue& origin) {
   using enum OriginQueue::State;
   origin.is_wanted = false;
   if (origin.state == pulling) return;
-  const bool is_known = origin.state == active;
+  const bool is_known = origin.state == active && is_open();
+  origin.start_anew(0);
   origin.state = stopped;
-  if (is_known && is_open()) send(LinkStop{origin.name});
+  if (!is_known) return;
+  send(LinkStop{origin.name});
+  constexpr auto kHow = queue::RemoteOrigin::Settle::give_back;
+  send(LinkSettle{origin.name, static_cast<std::uint8_t>(kHow), {}});
+  sent_.push_back({current(origin.name), kHow, {}, true});
+  ++origin.stops_unanswered;
 }
 
 // Few methods: one for each way of settling, as long as they fit into a frame. What is settled
@@ -74,7 +81,7 @@ void PullLink::flush_settles(const OriginQueuePtr& origin) {
     for (std::size_t at = 0; at < receipts.size(); at += most) {
       const auto first = receipts.begin() + static_cast<std::ptrdiff_t>(at);
       const auto count = static_cast<std::ptrdiff_t>(std::min(most, receipts.size() - at));
-      Sent sent{origin, how, {first, first + count}};
+      Sent sent{origin, how, {first, first + count}, false};
       send(LinkSettle{origin->name, static_cast<std::uint8_t>(how), {packed(sent.receipts)}});
       sent_.push_back(std::move(sent));
     }
@@ -106,7 +113,7 @@ Result<void> PullLink::on_link_method(amqp::ChannelId channel, amqp::MethodId me
 }
 
 Result<OriginQueuePtr> PullLink::known(const std::string& queue) const {
-  if (auto origin = find(queue)) return origin;
+  if (auto origin = current(queue)) return origin;
   return Error{Errc::unexpected, "a link's method names a queue that is not pulled"};
 }
 
@@ -134,7 +141,8 @@ Result<void> PullLink::on_ready(const LinkReady& ready) {
   const OriginQueuePtr origin = *found;
   if (origin->state != OriginQueue::State::active) return {};
   const bool was_quiet = !origin->may_stall();
-  origin->on_ready(ready.ready, ready.oldest_age, ready.limit);
+  const bool has_answered = origin->on_ready(ready.ready, ready.oldest_age, ready.limit);
+  if (has_answered && origin->is_stalled()) send_credit(*origin, true);
   if (was_quiet) origin->note_progress(parts_.clock.now());
   parts_.user.on_origin_changed(origin);
   return {};
@@ -147,6 +155,7 @@ Result<void> PullLink::on_settled(const LinkSettled& settled) {
     const Sent sent = std::move(sent_.front());
     sent_.pop_front();
     sent.origin->on_durable(sent.receipts.size(), sent.how);
+    if (sent.is_stop) --sent.origin->stops_unanswered;
     backoff_.reset();
     parts_.user.on_origin_changed(sent.origin);
   }

@@ -21,6 +21,15 @@ Puller::~Puller() {
   bodies_->close();  // messages outlive us
 }
 
+void Puller::stop() {
+  is_stopped_ = true;
+  while (!queues_.empty()) forget(queues_.begin()->first);
+}
+
+bool Puller::is_settled() const {
+  return std::ranges::all_of(links_, [](const auto& each) { return each.second->is_settled(); });
+}
+
 void Puller::note_demand(queue::Queue& queue) {
   const auto found = queues_.find(&queue);
   if (found != queues_.end()) dirty_.insert(found->second.get());
@@ -59,9 +68,16 @@ void Puller::on_pulled(const OriginQueuePtr& from, queue::RemoteMessage message)
   keep(*pulled, std::move(message));
 }
 
-// One beyond the limit at most: that a message comes is our own doing.
+// The credit of an origin that stalls counts no longer: what still comes by it may be too much.
+bool Puller::may_keep(const Pulled& pulled, const OriginQueue& from) const {
+  if (pulled.kept_bytes >= kKeptBytesMax) return false;
+  const Books has = books(*pulled.queue);
+  return !from.is_stalled() || has.outstanding + has.kept < pulled.queue->demand();
+}
+
+// One beyond the limit of bytes at most: that a message comes is our own doing.
 void Puller::keep(Pulled& pulled, queue::RemoteMessage message) {
-  if (pulled.kept_bytes >= kKeptBytesMax) {
+  if (!may_keep(pulled, static_cast<OriginQueue&>(*message.origin))) {
     message.origin->settle(message.tag, Settle::give_back);
     return;
   }
@@ -143,6 +159,7 @@ bool Puller::is_busy(const Pulled& pulled) const { return !pulled.kept.empty(); 
 // Only those that have nothing to pull, nothing that is still held, and nothing to say.
 void Puller::drop_idle_links() {
   std::erase_if(links_, [](const auto& each) { return each.second->is_idle(); });
+  std::erase_if(leaving_, [this](const auto& each) { return !links_.contains(each.first); });
 }
 
 void Puller::on_time(Clock::time_point now) {
@@ -159,6 +176,10 @@ void Puller::on_time(Clock::time_point now) {
         }
       }
     }
+    std::erase_if(links_, [this, now](const auto& each) {
+      const auto leaves = leaving_.find(each.first);
+      return leaves != leaving_.end() && leaves->second <= now;
+    });
     for (const auto& [pod, link] : links_) link->on_time(now);
   }
 }

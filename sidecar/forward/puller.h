@@ -36,6 +36,7 @@ inline constexpr std::chrono::seconds kKeptMax{5};   // messages that nobody tak
 inline constexpr std::uint64_t kKeptBytesMax = 1u << 20;
 inline constexpr std::uint64_t kAverageAssumed = 4u << 10;    // before anything has come
 inline constexpr std::chrono::seconds kNoRoomPause{1};        // after the spool refused a body
+inline constexpr std::chrono::seconds kLeaveMax{30};          // a lease: of a pod that is gone
 inline constexpr std::chrono::milliseconds kPullerTick{200};  // how precise the times above are
 
 struct PullerOptions {
@@ -53,6 +54,13 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
 
   void apply(const Policy& policy);
   void apply(const Members& members);
+
+  // The graceful end, for good: no more pulls and credit, and what no consumer has goes back. What
+  // consumers hold is still settled, as long as turns go on.
+  void stop();
+  // Every settle until now is known durable at its origin, or that cannot be reached; the caller's
+  // limit decides how long to wait for it.
+  bool is_settled() const;
 
   void note_demand(queue::Queue& queue) override;
   bool asks_for_get(queue::Queue& queue) override;
@@ -104,6 +112,7 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
   Pulled* find(const OriginQueue& origin);
   void look_at(Pulled& pulled);
   void offer_kept(Pulled& pulled);
+  bool may_keep(const Pulled& pulled, const OriginQueue& from) const;
   void keep(Pulled& pulled, queue::RemoteMessage message);
   void give_back_old(Pulled& pulled, Clock::time_point now);
   void give_back(Pulled& pulled);
@@ -135,7 +144,9 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
   std::unordered_map<const queue::Queue*, std::unique_ptr<Pulled>> queues_;
   std::unordered_map<std::string, Pulled*> by_name_;
   std::set<Pulled*> dirty_;
+  std::map<std::string, Clock::time_point> leaving_;  // links to who is not there any more: until
   std::optional<Clock::time_point> next_tick_;
+  bool is_stopped_ = false;
 };
 
 }  // namespace pannier::forward

@@ -6,6 +6,7 @@ namespace pannier::forward {
 
 // Queues in mode Peers and Hosts, as the registry has them.
 void Puller::apply(const Policy& policy) {
+  if (is_stopped_) return;
   std::set<const queue::Queue*> wanted;
   for (const PolicyQueue& each : policy.queues) {
     const bool is_of_hosts = each.forward_mode == ForwardMode::hosts;
@@ -14,6 +15,8 @@ void Puller::apply(const Policy& policy) {
     const auto* definition = registry_.definition_of(each.name);
     if (!found || definition == nullptr || definition->uid != each.uid) continue;
     wanted.insert(found->get());
+    const auto had = queues_.find(found->get());
+    if (had != queues_.end() && had->second->uid != each.uid) forget(found->get());
     auto& pulled = queues_[found->get()];
     if (pulled) pulled->from_hosts = is_of_hosts;
     if (pulled) continue;
@@ -47,8 +50,12 @@ void Puller::apply(const Members& members) {
     follow(*pulled);
     dirty_.insert(pulled.get());
   }
-  // Links to who is not there any more: nothing that they still hold can be settled.
-  std::erase_if(links_, [this](const auto& each) { return !agents_.contains(each.first); });
+  // Who is not there any more may be back in a moment: what it gave us is leased until then.
+  for (const auto& [pod, link] : links_)
+    if (agents_.contains(pod))
+      leaving_.erase(pod);
+    else
+      leaving_.emplace(pod, clock_.now() + kLeaveMax);
 }
 
 // Who serves it, as the members say; what came from others goes back to them.

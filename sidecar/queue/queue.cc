@@ -26,7 +26,7 @@ void Queue::change(const QueueSettings& settings) {
   const auto latest = context_.clock.now() +
                       std::min<std::chrono::milliseconds>(settings_.ack_timeout, kTimeoutMax);
   for (auto& [sequence, unacked] : unacked_) {
-    if (unacked.is_lease) continue;
+    if (unacked.is_lease || unacked.origin) continue;
     if (!has_timeout)
       set_deadline(sequence, unacked, {});
     else
@@ -141,8 +141,11 @@ void Queue::let_go(Item& item) {
 void Queue::on_time(Clock::time_point now) {
   const auto self = shared_from_this();
   if (retry_at_ && *retry_at_ <= now) retry_at_.reset();
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now)
-    give_back(take_unacked(unacked_.find(deadlines_.begin()->second)), Return{});
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const auto due = unacked_.find(deadlines_.begin()->second);
+    const bool counts = !due->second.is_lease;
+    give_back(take_unacked(due), {counts});
+  }
   answer_getters_until(now);
   show_deadline();
   pump();

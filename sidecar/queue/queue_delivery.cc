@@ -294,6 +294,12 @@ bool Queue::end_lease(const Receipt& receipt) {
   return true;
 }
 
+void Queue::restart_timeout(const Receipt& receipt) {
+  const auto found = find_unacked(receipt);
+  if (found == unacked_.end() || found->second.is_lease || found->second.origin) return;
+  set_deadline(receipt.sequence, found->second, ack_deadline());
+}
+
 void Queue::set_deadline(Sequence sequence, Unacked& unacked,
                          std::optional<Clock::time_point> deadline) {
   if (unacked.deadline == deadline) return;

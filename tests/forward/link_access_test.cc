@@ -93,6 +93,29 @@ TEST_F(LinkAccessTest, AccessThatIsTakenAwayEndsThePullAtOnce) {
   expect_delivery(link, "mail", "x");
 }
 
+TEST_F(LinkAccessTest, WhoLosesAccessHasALeaseOfWhatItHolds) {
+  publish("orders", {"a", "b"});
+  Script link = open_link();
+  pulls(link, "orders");
+  gives(link, "orders", 5);
+  const auto a = expect_delivery(link, "orders", "a");
+  expect_delivery(link, "orders", "b");
+  link.forgets();
+  agent.access.denied.insert({Verb::consume, "orders"});
+  leases.on_policy();
+  expect_end(link, "orders", "refused");
+  passes(std::chrono::seconds(29));
+  leases.on_policy();
+  EXPECT_EQ(status("orders").unacked, 2u);
+  settles(link, "orders", How::ack, {receipt_of(a)});
+  agent.turn();
+  EXPECT_EQ(status("orders").unacked, 1u);
+  passes(std::chrono::seconds(1));
+  const auto b = agent.get(*agent.find("orders"));
+  ASSERT_TRUE(b);
+  EXPECT_EQ(b->delivery_count, 0);
+}
+
 TEST_F(LinkAccessTest, AccessIsAskedWithEveryCredit) {
   Script link = open_link();
   pulls(link, "orders");

@@ -38,6 +38,10 @@ TEST_F(LinkLeaseTest, WhatACutLinkHeldStaysLeasedFor30Seconds) {
   EXPECT_EQ(status("orders").ready, 2u);
   EXPECT_EQ(leases.receipts(), 0u);
   EXPECT_FALSE(leases.deadline());
+  const auto again = agent.get(*agent.find("orders"));  // it was no consumer's fault
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->delivery_count, 0);
+  EXPECT_TRUE(again->redelivered);
 }
 
 TEST_F(LinkLeaseTest, WhoComesBackInTimeKeepsWhatItNames) {

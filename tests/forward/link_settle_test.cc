@@ -107,6 +107,38 @@ TEST_F(LinkSettleTest, TheOriginsAckTimeoutHolds) {
   EXPECT_EQ(status("orders").ready, 1u);
 }
 
+TEST_F(LinkSettleTest, OnlyWhatHasTimedOutReturnsAndItsLateSettlesDoNothing) {
+  policy.queues[0].delivery.ack_timeout = std::chrono::seconds(5);
+  policy.queues[0].generation = 2;
+  apply();
+  Script link = open_link();
+  publish("orders", {"a"});
+  pulls(link, "orders");
+  gives(link, "orders", 3);
+  const auto a = receipt_of(expect_delivery(link, "orders", "a"));
+  passes(std::chrono::seconds(3));
+  link.forgets();
+  publish("orders", {"b"});
+  const auto b = receipt_of(expect_delivery(link, "orders", "b"));
+  link.forgets();
+  passes(std::chrono::seconds(2));
+  link.gets<LinkReady>(kPullChannel);
+  const auto again = expect_delivery(link, "orders", "a");  // with the credit that is left
+  EXPECT_EQ(again.delivery_count, 1);
+  EXPECT_TRUE(again.redelivered);
+  link.forgets();
+  std::uint64_t settled = 0;
+  for (const How how : {How::ack, How::failed, How::give_back, How::discard}) {
+    settles(link, "orders", how, {a});
+    agent.turn();
+    EXPECT_EQ(link.gets<LinkSettled>(kPullChannel).count, ++settled);
+  }
+  EXPECT_EQ(status("orders").unacked, 2u);
+  settles(link, "orders", How::ack, {b, receipt_of(again)});
+  agent.turn();
+  EXPECT_TRUE(agent.find("orders")->empty());
+}
+
 TEST_F(LinkSettleTest, ABodyInPartsIsSentWholeAndSettledAfterwards) {
   const std::string body = letters(450'000);
   publish_large("orders", body);

@@ -40,6 +40,33 @@ TEST(Queue, KeepsALeaseWhenItsSettingsChange) {
   EXPECT_EQ(queue->status().ready, 1u);
 }
 
+TEST(Queue, CountsAnAckTimeoutAndNotALeaseThatRunsOut) {
+  MemoryDisk disk;
+  QueueHarness agent(disk);
+  const QueuePtr queue = agent.declare("orders");
+  QueueSettings settings = queue->settings();
+  settings.ack_timeout = std::chrono::seconds(10);
+  queue->change(settings);
+  agent.publish("orders", "a");
+  const auto leased = agent.get(*queue);
+  ASSERT_TRUE(leased && queue->extend(leased->receipt, std::chrono::seconds(30)));
+  queue->restart_timeout(leased->receipt);
+  agent.clock.advance(std::chrono::seconds(29));
+  agent.registry->on_time(agent.clock.now());
+  EXPECT_TRUE(queue->is_unacked(leased->receipt));
+  agent.clock.advance(std::chrono::seconds(1));
+  agent.registry->on_time(agent.clock.now());
+  const auto again = agent.get(*queue);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->delivery_count, 0);
+  EXPECT_TRUE(again->redelivered);
+  agent.clock.advance(std::chrono::seconds(10));
+  agent.registry->on_time(agent.clock.now());
+  const auto timed_out = agent.get(*queue);
+  ASSERT_TRUE(timed_out);
+  EXPECT_EQ(timed_out->delivery_count, 1);
+}
+
 TEST(Queue, LetsLinksTakeTurnsToo) {
   MemoryDisk disk;
   QueueHarness agent(disk);

@@ -283,7 +283,7 @@ void QueueModel::pass_time() {
       const auto out = at++;
       if (!out->second.deadline || *out->second.deadline > now) continue;
       ++counts_.timed_out;
-      give_back(*mirror, out, true);
+      give_back(*mirror, out, !out->second.is_lease);
     }
   }
   agent_->registry->on_time(now);

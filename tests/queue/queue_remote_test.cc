@@ -149,6 +149,23 @@ TEST_F(QueueRemote, GivesEverythingBackWhenItGoes) {
   EXPECT_FALSE(queue->offer(remote("3", 3)));
 }
 
+TEST_F(QueueRemote, RunsNoTimerOfItsOwnForAnotherAgentsMessage) {
+  TestConsumer consumer(2);
+  queue->add_consumer(consumer);
+  ASSERT_TRUE(queue->offer(remote("before", 1)));
+  QueueSettings settings = queue->settings();
+  settings.ack_timeout = std::chrono::seconds(5);
+  queue->change(settings);
+  ASSERT_TRUE(queue->offer(remote("after", 2)));
+  for (const Delivery& delivery : consumer.got) queue->restart_timeout(delivery.receipt);
+  agent.clock.advance(std::chrono::seconds(60));
+  agent.registry->on_time(agent.clock.now());
+  EXPECT_THAT(origin->settled, IsEmpty());
+  ASSERT_THAT(consumer.got, SizeIs(2));
+  for (const Delivery& delivery : consumer.got) EXPECT_TRUE(queue->ack(delivery.receipt));
+  queue->remove_consumer(consumer);
+}
+
 TEST_F(QueueRemote, TakesNothingWhilePaused) {
   TestConsumer consumer(2);
   queue->add_consumer(consumer);
