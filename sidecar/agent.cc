@@ -29,7 +29,8 @@ Agent::Impl::Impl(net::Loop& with_loop, AgentOptions with_options)
 
 Agent::Impl::~Impl() {
   loop_.set_end_of_turn({});
-  puller_.reset();  // its connections end without a further word
+  pusher_.reset();  // their connections end without a further word
+  puller_.reset();
   for (const auto& [name, listener] : listeners_) listener->close_all();
   loop_.run_ready();  // sessions go before what they use
 }
@@ -115,6 +116,12 @@ void Agent::Impl::make_links() {
   options.pod_uid = identity.pod_uid;
   options.message_bytes_max = options_.config.limits.message_bytes;
   puller_ = std::make_unique<forward::Puller>(*registry_, *dialer_, system_clock(), options);
+  forward::PusherOptions pushes;
+  pushes.pod_uid = identity.pod_uid;
+  pushes.pulls = [this](const std::string& pod, const std::string& queue) {
+    return leases_.pulls(pod, queue);
+  };
+  pusher_ = std::make_unique<forward::Pusher>(*registry_, *dialer_, system_clock(), pushes);
 }
 
 Result<void> Agent::Impl::open_spool() {
@@ -166,15 +173,17 @@ void Agent::Impl::end_turn() {
   registry_->end_turn();
   if (puller_) {
     puller_->on_turn_end();
+    pusher_->on_turn_end();
     spool_->flush();
   }
   watch_spool();
-  if (last_commit_) stop_when_synced();
+  if (is_draining_) go_on_ending();
   follow_deadline();
 }
 
 void Agent::Impl::on_synced(const spool::SyncReport& report) {
   if (amqp_) amqp_->on_synced(report.commit);
+  if (pusher_) pusher_->on_synced(report.commit);
 }
 
 // Publishers hear of a full spool, and of room again.
@@ -199,6 +208,8 @@ std::optional<Clock::time_point> Agent::Impl::deadline() const {
   consider(access_->deadline());
   consider(leases_.deadline());
   if (puller_) consider(puller_->deadline());
+  if (pusher_) consider(pusher_->deadline());
+  if (is_draining_ && !last_commit_) consider(ending_deadline());
   if (policy_file_) consider(next_look_);
   return next;
 }
@@ -210,24 +221,11 @@ void Agent::Impl::follow_deadline() {
     access_->on_time(now);
     leases_.on_time(now);
     if (puller_) puller_->on_time(now);
+    if (pusher_) pusher_->on_time(now);
+    if (is_draining_) go_on_ending();
     look_at_files(now);
   }
   loop_.wake_at(deadline().value_or(Clock::time_point::max()));
-}
-
-void Agent::Impl::terminate() {
-  if (last_commit_) return;
-  log::info("the agent ends");
-  for (const auto& [name, listener] : listeners_) listener->stop();
-  amqp_->close_all("the agent is shutting down");
-  registry_->end_turn();
-  const auto commit = spool_->close();
-  last_commit_ = commit ? *commit : spool_->last_commit();
-  loop_.post([] {});
-}
-
-void Agent::Impl::stop_when_synced() {
-  if (spool_->synced_commit() >= *last_commit_) loop_.stop();
 }
 
 void Agent::Impl::reload() {
@@ -244,6 +242,7 @@ Result<std::unique_ptr<Agent>> Agent::start(net::Loop& loop, AgentOptions option
   return std::unique_ptr<Agent>(new Agent(std::move(impl)));
 }
 
+void Agent::drain() { impl_->drain(); }
 void Agent::terminate() { impl_->terminate(); }
 void Agent::reload() { impl_->reload(); }
 bool Agent::has_failed() const { return impl_->failure().has_value(); }

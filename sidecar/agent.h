@@ -28,7 +28,11 @@ class Agent {
 
   // It cannot serve, has said why in the log, and has stopped the loop.
   bool has_failed() const;
-  // SIGTERM: no more connections and publishes; what was taken is synced; then the loop stops.
+  // The first phase of the end (preStop): nothing more is pulled or taken from peers, and what is
+  // here goes to them, while the app goes on as ever. Asked again, nothing.
+  void drain();
+  // The second (SIGTERM): no more connections and publishes; what can still be handed over is; all
+  // is synced; then the loop stops. Asked again: at once.
   void terminate();
   // SIGHUP: reads its files again.
   void reload();

@@ -13,6 +13,7 @@
 #include "sidecar/forward/net_link_dialer.h"
 #include "sidecar/forward/puller.h"
 #include "sidecar/forward/push_door.h"
+#include "sidecar/forward/pusher.h"
 #include "sidecar/net/listener.h"
 #include "sidecar/net/tls_reload.h"
 #include "sidecar/queue/policy_access.h"
@@ -26,6 +27,7 @@ class Agent::Impl {
   ~Impl();
 
   Result<void> start();
+  void drain();
   void terminate();
   void reload();
   const std::optional<Error>& failure() const { return failure_; }
@@ -56,8 +58,13 @@ class Agent::Impl {
   void on_synced(const spool::SyncReport& report);
   void watch_spool();
   void follow_deadline();
-  void stop_when_synced();
   std::optional<Clock::time_point> deadline() const;
+  // agent_end.cc
+  void go_on_ending();
+  std::optional<Clock::time_point> ending_deadline() const;
+  bool is_handed_over() const;
+  void close_down();
+  void stop_when_synced();
 
   net::Loop& loop_;
   AgentOptions options_;
@@ -73,6 +80,7 @@ class Agent::Impl {
   std::unique_ptr<amqp::SessionContext> amqp_;
   std::unique_ptr<forward::NetLinkDialer> dialer_;
   std::unique_ptr<forward::Puller> puller_;
+  std::unique_ptr<forward::Pusher> pusher_;
   std::map<std::string, std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<AppTls> app_tls_;
   std::unique_ptr<FileWatch> policy_file_, members_file_;
@@ -81,6 +89,10 @@ class Agent::Impl {
   bool is_reloading_ = false;   // certificates, on the pool
   bool policy_failed_ = false;  // part of it could not be applied: tried again
   Clock::time_point next_look_{};
+  bool is_draining_ = false;
+  bool is_ending_ = false;
+  Clock::time_point hand_over_until_{};
+  std::optional<spool::Commit> apps_until_;   // of what apps had published before the end
   std::optional<spool::Commit> last_commit_;  // of a spool that is being closed
 };
 

@@ -50,6 +50,7 @@ void Agent::Impl::on_members_text(const std::string& text) {
   }
   access_->apply(*members);
   if (puller_) puller_->apply(*members);
+  if (pusher_) pusher_->apply(*members);
   leases_.on_policy();
   push_door_.on_policy();
 }
@@ -59,6 +60,7 @@ void Agent::Impl::apply(const Policy& policy) {
   const queue::Applied applied = registry_->apply(policy);
   access_->apply(policy);
   if (puller_) puller_->apply(policy);
+  if (pusher_) pusher_->apply(policy);
   leases_.on_policy();
   push_door_.on_policy();
   for (const auto& failure : applied.failures)

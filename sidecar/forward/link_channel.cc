@@ -255,6 +255,11 @@ void LinkChannel::on_content_failed(const Error& why) {
     session_.close_channel(id_, amqp::reply_to(why), LinkDeliver::kId);
 }
 
+bool LinkChannel::pulls(const std::string& queue) const {
+  const auto found = pulls_.find(queue);
+  return found != pulls_.end() && found->second.consumer;
+}
+
 void LinkChannel::check_access() {
   std::vector<std::string> names;
   for (const auto& [name, pull] : pulls_) names.push_back(name);

@@ -90,6 +90,7 @@ class LinkChannel final : public amqp::ServerChannel,
   void pump();
   void give_way() override;
   void check_access() override;
+  bool pulls(const std::string& queue) const override;
   void on_contents_sent() override;
   void on_content_failed(const Error& why) override;
 

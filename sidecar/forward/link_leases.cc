@@ -15,6 +15,11 @@ void LinkLeases::leave(const std::string& pod, Link& link) {
   if (found != links_.end() && found->second == &link) links_.erase(found);
 }
 
+bool LinkLeases::pulls(const std::string& pod, const std::string& queue) const {
+  const auto found = links_.find(pod);
+  return found != links_.end() && found->second->pulls(queue);
+}
+
 void LinkLeases::on_policy() {
   for (const auto& [pod, link] : std::map(links_))
     if (const auto found = links_.find(pod); found != links_.end()) found->second->check_access();

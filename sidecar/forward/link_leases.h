@@ -43,6 +43,7 @@ class LinkLeases {
     virtual void give_way() = 0;
     // Access may have changed.
     virtual void check_access() = 0;
+    virtual bool pulls(const std::string& queue) const = 0;
   };
 
   explicit LinkLeases(const Clock& clock, const LinkLeaseLimits& limits = {});
@@ -53,6 +54,8 @@ class LinkLeases {
   void enter(const std::string& pod, Link& link);
   void leave(const std::string& pod, Link& link);
   std::size_t links() const { return links_.size(); }
+  // Does that agent pull that queue now: then it has consumers.
+  bool pulls(const std::string& pod, const std::string& queue) const;
   // After a new policy or new members.
   void on_policy();
 

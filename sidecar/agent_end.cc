@@ -1,0 +1,85 @@
+#include "common/log.h"
+#include "sidecar/agent_impl.h"
+
+namespace pannier {
+namespace {
+
+// After SIGTERM, however long ago the drain began.
+constexpr std::chrono::seconds kLastWords{5};
+// Before the time is up, what is in doubt goes to somebody else, flagged.
+constexpr std::chrono::seconds kInDoubtReserve{2};
+
+}  // namespace
+
+// The first phase: others take over, while the app goes on as ever.
+void Agent::Impl::drain() {
+  if (std::exchange(is_draining_, true)) return;
+  log::info("the agent drains");
+  hand_over_until_ = system_clock().now() + options_.config.drain_budget;
+  push_door_.close();
+  if (puller_) puller_->stop();
+  if (pusher_) pusher_->drain();
+  loop_.post([] {});
+}
+
+// The second: what the app was promised is kept, and nothing more is promised.
+void Agent::Impl::terminate() {
+  if (std::exchange(is_ending_, true)) {
+    close_down();
+    return;
+  }
+  log::info("the agent ends");
+  drain();
+  hand_over_until_ = std::max(hand_over_until_, system_clock().now() + kLastWords);
+  for (const auto& [name, listener] : listeners_)
+    if (name != "peer") listener->stop();
+  registry_->end_turn();
+  apps_until_ = spool_->last_commit();
+  loop_.post([] {});
+}
+
+// At the end of each turn. Apps go once what they had published is confirmed, the links once all is
+// handed over and settled.
+void Agent::Impl::go_on_ending() {
+  if (last_commit_) return stop_when_synced();
+  const auto now = system_clock().now();
+  if (pusher_ && now >= hand_over_until_ - kInDoubtReserve) pusher_->give_up_in_doubt();
+  if (!is_ending_) return;
+  if (apps_until_) {
+    if (spool_->synced_commit() < *apps_until_) return;
+    apps_until_.reset();
+    amqp_->close_apps("the agent is shutting down");
+    loop_.post([] {});  // what they gave back is looked at first
+    return;
+  }
+  if (is_handed_over() || now >= hand_over_until_) close_down();
+}
+
+bool Agent::Impl::is_handed_over() const {
+  return (!pusher_ || pusher_->is_done()) && (!puller_ || puller_->is_settled());
+}
+
+std::optional<Clock::time_point> Agent::Impl::ending_deadline() const {
+  const auto now = system_clock().now();
+  if (const auto in_doubt = hand_over_until_ - kInDoubtReserve; now < in_doubt) return in_doubt;
+  if (now < hand_over_until_) return hand_over_until_;
+  return {};  // whatever is left waits for the disk, which wakes the loop
+}
+
+void Agent::Impl::close_down() {
+  if (last_commit_) return;
+  if (!is_handed_over())
+    log::warn("not everything was handed over in time: what is left stays in the spool");
+  for (const auto& [name, listener] : listeners_) listener->stop();
+  amqp_->close_all("the agent is shutting down");
+  registry_->end_turn();
+  const auto commit = spool_->close();
+  last_commit_ = commit ? *commit : spool_->last_commit();
+  loop_.post([] {});
+}
+
+void Agent::Impl::stop_when_synced() {
+  if (spool_->synced_commit() >= *last_commit_) loop_.stop();
+}
+
+}  // namespace pannier
