@@ -108,6 +108,7 @@ void PushLink::on_answer(amqp::ChannelId, const amqp::Answer& answer) {
   if (answer.method != amqp::ChannelOpenOk::kId) return;
   state_ = State::open;
   open_since_ = parts_.clock.now();
+  log::info("a link for pushes is up", {{"peer", target_.pod_name}});
   for (const auto& [name, push] : queues_) due_.insert(name);
   say_all();
 }

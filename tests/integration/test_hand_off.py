@@ -58,7 +58,7 @@ def test_nothing_is_lost_when_the_heir_is_killed_on_the_way(three):
     three["other"].kill()
     ended = threading.Thread(target=three["leaving"].terminate, daemon=True)
     ended.start()
-    three["leaving"].wait_for("pushes to a peer")
+    three["leaving"].wait_for("a link for pushes is up")
     three["staying"].restart_after_kill()
     ended.join(LIMIT_S)
     three["other"].start()
