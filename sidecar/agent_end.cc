@@ -6,7 +6,8 @@ namespace {
 
 // After SIGTERM, however long ago the drain began.
 constexpr std::chrono::seconds kLastWords{5};
-// Before the time is up, what is in doubt goes to somebody else, flagged.
+// Before the time is up, what is in doubt, and what others have pulled and not settled, goes to
+// somebody else, flagged.
 constexpr std::chrono::seconds kInDoubtReserve{2};
 
 }  // namespace
@@ -43,7 +44,8 @@ void Agent::Impl::terminate() {
 void Agent::Impl::go_on_ending() {
   if (last_commit_) return stop_when_synced();
   const auto now = system_clock().now();
-  if (pusher_ && now >= hand_over_until_ - kInDoubtReserve) pusher_->give_up_in_doubt();
+  const bool is_nearly_over = now >= hand_over_until_ - kInDoubtReserve;
+  if (pusher_ && is_nearly_over) pusher_->give_up_in_doubt();
   if (!is_ending_) return;
   if (apps_until_) {
     if (spool_->synced_commit() < *apps_until_) return;
@@ -52,11 +54,19 @@ void Agent::Impl::go_on_ending() {
     loop_.post([] {});  // what they gave back is looked at first
     return;
   }
-  if (is_handed_over() || now >= hand_over_until_) close_down();
+  if (is_nearly_over && !leases_.is_closed()) {
+    leases_.close();
+    loop_.post([] {});  // what they gave back is looked at first
+  } else if (is_handed_over() || now >= hand_over_until_) {
+    close_down();
+  }
 }
 
+// What other agents have pulled is ours until they settle it: without us it would be lost with
+// them.
 bool Agent::Impl::is_handed_over() const {
-  return (!pusher_ || pusher_->is_done()) && (!puller_ || puller_->is_settled());
+  return leases_.held() == 0 && (!pusher_ || pusher_->is_done()) &&
+         (!puller_ || puller_->is_settled());
 }
 
 std::optional<Clock::time_point> Agent::Impl::ending_deadline() const {

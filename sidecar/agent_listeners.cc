@@ -4,8 +4,10 @@
 namespace pannier {
 
 Agent::Impl::MakeSession Agent::Impl::amqp_session(amqp::Logins logins) const {
-  return [context = amqp_.get(), logins](const net::PeerInfo& peer) {
-    return std::make_unique<amqp::ServerSession>(*context, peer, logins);
+  return [this, logins](const net::PeerInfo& peer) -> std::unique_ptr<net::Session> {
+    const bool is_for_apps = logins != amqp::Logins::certificate;
+    if (is_ending_ && (is_for_apps || last_commit_)) return nullptr;  // it was being accepted
+    return std::make_unique<amqp::ServerSession>(*amqp_, peer, logins);
   };
 }
 

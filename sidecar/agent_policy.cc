@@ -73,6 +73,7 @@ void Agent::Impl::apply(const Policy& policy) {
     log::info("a policy is applied", {{"queues", policy.queues.size()}});
     return;
   }
+  if (is_ending_) return;
   if (auto opened = open_listeners(); !opened) {
     failure_ = opened.error();
     if (!options_.is_dev) log::error("the agent cannot serve", {{"error", failure_->detail}});

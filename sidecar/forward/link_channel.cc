@@ -57,6 +57,7 @@ Result<void> LinkChannel::on_body(ByteView) {
 }
 
 Result<queue::QueuePtr> LinkChannel::pullable(const std::string& queue, const std::string& uid) {
+  if (leases_.is_closed()) return Error{Errc::closed, "this agent is shutting down"};
   auto found = context_.registry.find_queue(queue, session_.owner());
   if (!found) return found;
   if (auto may = context_.access.may(session_.principal(), Verb::consume, queue); !may)
@@ -155,10 +156,14 @@ void LinkChannel::end(Pull& pull, const std::string& why) {
   pulls_.erase(queue);
 }
 
-// Its settles still count for a while; then it is ready here again.
+// Its settles still count for a while; then it is ready here again. When we end, it is so at once.
 void LinkChannel::lease_unacked(Pull& pull) {
   std::vector<LinkHeld> held;
-  for (const auto& [delivery, each] : pull.unacked) held.push_back(each);
+  for (const auto& [delivery, each] : pull.unacked)
+    if (leases_.is_closed())
+      finish(pull.queue, each.receipt, queue::RemoteOrigin::Settle::give_back);
+    else
+      held.push_back(each);
   leases_.lease(pod(), pull.queue, held);
   drop_unacked(pull);
 }

@@ -91,6 +91,7 @@ class LinkChannel final : public amqp::ServerChannel,
   void give_way() override;
   void check_access() override;
   bool pulls(const std::string& queue) const override;
+  std::size_t held() const override { return unacked_count_; }
   void on_contents_sent() override;
   void on_content_failed(const Error& why) override;
 

@@ -81,6 +81,24 @@ queue::QueuePtr LinkLeases::take_one(const std::string& pod, const std::string& 
   return owner;
 }
 
+std::size_t LinkLeases::held() const {
+  std::size_t sum = receipts_;
+  for (const auto& [pod, link] : links_) sum += link->held();
+  return sum;
+}
+
+void LinkLeases::close() {
+  if (std::exchange(is_closed_, true)) return;
+  on_policy();
+  while (!leases_.empty()) {
+    const auto at = leases_.begin();
+    if (const auto queue = at->second.queue.lock())
+      for (const auto& [delivery, held] : at->second.held)
+        static_cast<void>(queue->give_back(held.receipt, {.counts = false}));
+    forget(at);
+  }
+}
+
 // The queue gives the messages back itself.
 void LinkLeases::on_time(Clock::time_point now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now)

@@ -44,6 +44,8 @@ class LinkLeases {
     // Access may have changed.
     virtual void check_access() = 0;
     virtual bool pulls(const std::string& queue) const = 0;
+    // Messages that it was given and has not settled.
+    virtual std::size_t held() const = 0;
   };
 
   explicit LinkLeases(const Clock& clock, const LinkLeaseLimits& limits = {});
@@ -67,6 +69,13 @@ class LinkLeases {
                            const queue::Receipt& receipt);
   std::size_t receipts() const { return receipts_; }
 
+  // What other agents have of ours, by open links and by leases.
+  std::size_t held() const;
+  // We end: nobody pulls any more, and what is held is ready again, uncounted, for others. For
+  // good.
+  void close();
+  bool is_closed() const { return is_closed_; }
+
   void on_time(Clock::time_point now);
   std::optional<Clock::time_point> deadline() const;
 
@@ -86,6 +95,7 @@ class LinkLeases {
   Leases leases_;
   std::set<std::pair<Clock::time_point, Key>> deadlines_;
   std::size_t receipts_ = 0;
+  bool is_closed_ = false;
 };
 
 }  // namespace pannier::forward

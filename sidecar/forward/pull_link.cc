@@ -260,11 +260,7 @@ void PullLink::on_time(Clock::time_point now) {
 
 std::optional<Clock::time_point> PullLink::deadline() const {
   std::optional<Clock::time_point> next;
-  const auto consider = [&next](Clock::time_point when) {
-    if (!next || when < *next) next = when;
-  };
-  if (state_ == State::apart && has_work()) consider(dial_at_);
-  for (const auto& [name, when] : pull_again_) consider(when);
+  if (state_ == State::apart && has_work()) next = dial_at_;
   return next;
 }
 

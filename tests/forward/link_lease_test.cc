@@ -232,5 +232,46 @@ TEST_F(LinkLeaseTest, BeyondItsLimitMessagesGoBackAtOnce) {
   EXPECT_FALSE(few.deadline());
 }
 
+TEST_F(LinkLeaseTest, WhatOthersHoldIsCountedUntilItIsSettledOrBack) {
+  Script cut = open_link();
+  const auto held = pulls_and_is_cut(cut, {"a", "b"});
+  EXPECT_EQ(leases.held(), 2u);
+  Script link = open_link();
+  pulls(link, "orders", held);
+  EXPECT_EQ(leases.held(), 2u);
+  settles(link, "orders", How::ack, {held[0]});
+  EXPECT_EQ(leases.held(), 1u);
+  settles(link, "orders", How::give_back, {held[1]});
+  EXPECT_EQ(leases.held(), 0u);
+}
+
+TEST_F(LinkLeaseTest, WhenTheAgentEndsWhatOthersHoldIsReadyForTheNext) {
+  Script cut = open_link("pod-2");
+  pulls_and_is_cut(cut, {"a"});
+  Script link = open_link();
+  const auto held = pulls_all(link, {"b", "c"});
+  Script stopped = open_link("pod-3");
+  pulls_all(stopped, {"d"});
+  stopped.sends(kPullChannel, LinkStop{"orders"});
+  link.forgets();  // that more was ready
+  leases.close();
+  agent.turn();
+  expect_end(link, "orders", "shutting down");
+  EXPECT_EQ(leases.held(), 0u);
+  EXPECT_EQ(leases.receipts(), 0u);
+  EXPECT_FALSE(leases.deadline());
+  EXPECT_EQ(status("orders").ready, 4u);
+  EXPECT_EQ(status("orders").unacked, 0u);
+  settles(link, "orders", How::ack, held);  // too late
+  EXPECT_EQ(status("orders").ready, 4u);
+  link.forgets();
+  asks_to_pull(link, "orders", held);
+  expect_end(link, "orders", "shutting down");
+  const auto first = agent.get(*agent.find("orders"));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->delivery_count, 0);
+  EXPECT_TRUE(first->redelivered);
+}
+
 }  // namespace
 }  // namespace pannier::forward

@@ -559,5 +559,24 @@ TEST_F(PullerTest, ShowsItsNumbers) {
   orders().remove_consumer(taker);
 }
 
+// Else the loop would not rest until then.
+TEST_F(PullerTest, NothingIsDueThatIsNotDoneWhenItIsDue) {
+  FakeOrigin& origin = agent.add_origin("a", 1);
+  Taker taker(2);
+  orders().add_consumer(taker);
+  agent.go();
+  agent.clock.advance(std::chrono::milliseconds(50));
+  origin.says(LinkEnd{"orders", "parked"});
+  agent.go();
+  for (int rounds = 0; rounds < 600; ++rounds) {
+    agent.clock.advance(std::chrono::milliseconds(10));
+    agent.puller->on_time(agent.clock.now());
+    agent.go();
+    const auto next = agent.puller->deadline();
+    ASSERT_TRUE(!next || *next > agent.clock.now()) << rounds;
+  }
+  orders().remove_consumer(taker);
+}
+
 }  // namespace
 }  // namespace pannier::forward

@@ -98,3 +98,46 @@ def test_an_app_that_publishes_until_its_end_loses_nothing(three):
     assert there >= len(confirmed)
     got = {body for body, _ in receive(three["staying"], there)}
     assert got >= set(confirmed)
+
+
+def hold(agent, count):
+    """A consumer's channel, and the tags of what it was given and has not acknowledged."""
+    channel = agent.connect().channel()
+    channel.basic_qos(prefetch_count=count)
+    tags = []
+    for method, _, _ in channel.consume("orders", inactivity_timeout=LIMIT_S):
+        assert method is not None, f"only {len(tags)} of {count} came"
+        tags.append(method.delivery_tag)
+        if len(tags) == count:
+            return channel, tags
+
+
+def test_an_ending_agent_waits_for_the_acks_of_what_others_have_pulled(three):
+    publish(three["leaving"], numbered(10))
+    channel, tags = hold(three["staying"], 10)
+    three.tell(draining=["leaving"])
+    ended = threading.Thread(target=three["leaving"].terminate, daemon=True)
+    ended.start()
+    three["leaving"].wait_for("the agent ends")
+    for tag in tags:
+        channel.basic_ack(tag)
+    channel.connection.close()
+    ended.join(LIMIT_S)
+    assert three["leaving"].process.poll() == 0
+    three["leaving"].start()
+    assert [depth(agent) for agent in three.agents.values()] == [0, 0, 0]
+
+
+def test_what_others_have_pulled_and_do_not_settle_outlives_its_agent(tmp_path):
+    with Namespace(tmp_path, ["leaving", "staying", "other"], starts=False) as namespace:
+        namespace["leaving"].config["drainBudget"] = "1s"
+        for agent in namespace.agents.values():
+            agent.start()
+        publish(namespace["leaving"], numbered(10))
+        channel, _ = hold(namespace["staying"], 10)
+        namespace.tell(draining=["leaving"])
+        assert namespace["leaving"].terminate() == 0
+        channel.connection.close()
+        got = receive(namespace["other"], 10)
+        assert sorted(body for body, _ in got) == numbered(10)
+        assert all(redelivered for _, redelivered in got)
