@@ -308,6 +308,22 @@ TEST_F(PusherTest, AReceiverThatStartsToDrainGetsNoMoreAndIsTold) {
   EXPECT_EQ(agent.pusher->links(), 1u);
 }
 
+TEST_F(PusherTest, APushThatHasEndedIsStillAnswered) {
+  FakeReceiver& a = agent.add("a", 9);
+  FakeReceiver& b = agent.add("b", 1);
+  a.answers = false;
+  agent.put_some(3);
+  agent.pusher->drain();
+  agent.go();
+  a.says(LinkEnd{"orders", "it is ending"});
+  a.answer("orders", How::taken, 1);
+  a.answer("orders", How::refused);
+  agent.go();
+  EXPECT_EQ(a.dials, 1);
+  EXPECT_THAT(b.bodies(), ElementsAre("orders/2", "orders/3"));
+  EXPECT_TRUE(orders().empty());
+}
+
 TEST_F(PusherTest, AnEndedQueueGoesElsewhere) {
   FakeReceiver& a = agent.add("a", 9);
   FakeReceiver& b = agent.add("b", 1);
