@@ -324,6 +324,18 @@ TEST_F(PusherTest, APushThatHasEndedIsStillAnswered) {
   EXPECT_TRUE(orders().empty());
 }
 
+TEST_F(PusherTest, WhatIsSentAgainIsFlagged) {
+  FakeReceiver& a = agent.add("a");
+  a.answers = false;
+  agent.put_some(2);
+  agent.pusher->drain();
+  agent.go();
+  agent.dialer.cut(a);
+  agent.pass(1s);
+  ASSERT_EQ(a.got.size(), 4u);
+  for (std::size_t at = 0; at < 4; ++at) EXPECT_EQ(a.got[at].put.redelivered, at >= 2) << at;
+}
+
 TEST_F(PusherTest, AnEndedQueueGoesElsewhere) {
   FakeReceiver& a = agent.add("a", 9);
   FakeReceiver& b = agent.add("b", 1);
