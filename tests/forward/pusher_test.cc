@@ -336,6 +336,23 @@ TEST_F(PusherTest, WhatIsSentAgainIsFlagged) {
   for (std::size_t at = 0; at < 4; ++at) EXPECT_EQ(a.got[at].put.redelivered, at >= 2) << at;
 }
 
+TEST_F(PusherTest, TheFloorCountsWhatAnEarlierLinkHasTaken) {
+  FakeReceiver& a = agent.add("a");
+  const Members with_a = agent.members;
+  agent.tells_synced = false;
+  agent.put_some(2);
+  agent.pusher->drain();
+  agent.go();
+  agent.remove("a");
+  agent.put_some(1);
+  agent.go();
+  agent.members = with_a;
+  agent.apply();
+  agent.go();
+  EXPECT_EQ(a.queues["orders"].pushes, 2);
+  EXPECT_EQ(a.queues["orders"].push.floor, 1u);
+}
+
 TEST_F(PusherTest, AnEndedQueueGoesElsewhere) {
   FakeReceiver& a = agent.add("a", 9);
   FakeReceiver& b = agent.add("b", 1);
