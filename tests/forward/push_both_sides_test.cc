@@ -217,7 +217,15 @@ class World {
         if (!is_gentle_) go_wrong(at);
     }
   }
+  // Often with something on its way.
   void go_wrong(Node& at) {
+    if (random_.below(2) == 0) {
+      pass(milliseconds(300));
+      for (int i = 0; i < 20; ++i) publish(node(0));
+      const auto is_in_flight = [&] { return node(0).pusher->unanswered(*node(0).orders) > 0; };
+      for (int rounds = 30; rounds > 0 && !(is_in_flight() && random_.below(3) == 0); --rounds)
+        turn_all(true);
+    }
     switch (random_.below(8)) {
       case 0:
       case 1: return node(0).dialer.cut_all();
