@@ -52,7 +52,7 @@ void Agent::Impl::on_members_text(const std::string& text) {
   if (puller_) puller_->apply(*members);
   if (pusher_) pusher_->apply(*members);
   leases_.on_policy();
-  push_door_.on_policy();
+  push_door_.apply(*members);
 }
 
 // Nobody is served before there is one.

@@ -42,9 +42,12 @@ Result<void> PushChannel::on_method(amqp::MethodId method, ByteView payload) {
                                         std::to_string(method.method_id) + " on a push link"};
 }
 
-Result<queue::QueuePtr> PushChannel::pushable(const std::string& queue,
-                                              const std::string& uid) const {
+Result<queue::QueuePtr> PushChannel::pushable(const std::string& queue, const std::string& uid,
+                                              const spool::Uuid& spool) const {
   if (door_.is_closed()) return Error{Errc::closed, "it is ending"};
+  if (!door_.has_spool(pod(), to_text(spool)))
+    return Error{Errc::access_denied,
+                 "spool " + to_text(spool) + " is not the one of pod " + pod()};
   auto found = context_.registry.find_queue(queue, session_.owner());
   if (!found) return found;
   if (auto may = context_.access.may(session_.principal(), Verb::publish, queue); !may)
@@ -69,13 +72,13 @@ Result<void> PushChannel::push(const LinkPush& method) {
     send(LinkEnd{method.queue, "too many queues are pushed over one link"});
     return {};
   }
-  const auto found = pushable(method.queue, method.uid);
+  std::ranges::copy(as_bytes(method.spool.text), source.spool.begin());
+  const auto found = pushable(method.queue, method.uid, source.spool);
   if (!found) {
     send(LinkEnd{method.queue, found.error().detail});
     return {};
   }
   source.queue = (*found)->id();
-  std::ranges::copy(as_bytes(method.spool.text), source.spool.begin());
   source.number = method.number;
   context_.registry.push_marks().forget_below(source, method.floor);
   auto push = std::make_shared<Push>();
@@ -130,7 +133,7 @@ void PushChannel::give_way() {
 void PushChannel::check_access() {
   for (const auto& [name, push] : pushes_) {
     if (push->ended) continue;
-    const auto found = pushable(name, push->uid);
+    const auto found = pushable(name, push->uid, push->source.spool);
     if (!found)
       end(*push, found.error().detail);
     else if (*found != push->queue)

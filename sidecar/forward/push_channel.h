@@ -95,7 +95,8 @@ class PushChannel final : public amqp::ServerChannel, private PushDoor::Link {
 
   // push_channel.cc
   Result<void> push(const LinkPush& method);
-  Result<queue::QueuePtr> pushable(const std::string& queue, const std::string& uid) const;
+  Result<queue::QueuePtr> pushable(const std::string& queue, const std::string& uid,
+                                   const spool::Uuid& spool) const;
   Result<void> forget(const LinkForget& method);
   void stop(const std::string& queue);
   void end(Push& push, const std::string& why);

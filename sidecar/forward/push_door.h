@@ -6,6 +6,9 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+
+#include "common/members.h"
 
 namespace pannier::forward {
 
@@ -29,15 +32,20 @@ class PushDoor {
   void enter(const std::string& pod, Link& link);
   void leave(const std::string& pod, Link& link);
   std::size_t links() const { return links_.size(); }
-  // After a new policy or new members.
+  // After a new policy.
   void on_policy();
+  void apply(const Members& members);
+  // A pod may only name its own spool: what is taken from one is dropped when it comes again. True
+  // while the members do not say which one it has.
+  bool has_spool(const std::string& pod, std::string_view spool_id) const;
 
   // We drain: whoever pushes is told.
   void close();
   bool is_closed() const { return is_closed_; }
 
  private:
-  std::map<std::string, Link*> links_;  // by pod
+  std::map<std::string, Link*> links_;         // by pod
+  std::map<std::string, std::string> spools_;  // by pod, where it is known
   bool is_closed_ = false;
 };
 

@@ -39,7 +39,7 @@ PushQueuePtr PushLink::find(const std::string& queue) const {
 PushQueuePtr PushLink::push(const queue::QueuePtr& queue, const std::string& uid, bool drains) {
   PushQueuePtr& push = queues_[queue->name()];
   if (push != nullptr && (push->queue != queue || push->uid != uid)) {
-    const bool is_known = push->state == asked || push->state == active;
+    const bool is_known = push->state == asked || push->state == active || push->state == ended;
     push->is_wanted = false;
     if (is_known) fault({Errc::closed, "a queue has the name of another one"});
     push = nullptr;

@@ -47,7 +47,7 @@ void PushLink::send_put(const PushQueuePtr& push, PushQueue::Put& put) {
   method_.queue = push->name;
   method_.sequence = delivery.sequence;
   method_.delivery_count = delivery.delivery_count;
-  method_.redelivered = delivery.redelivered;
+  method_.redelivered = delivery.redelivered || put.was_sent;
   method_.age = static_cast<std::uint64_t>(
       std::max<std::int64_t>(0, parts_.clock.now_ms() - message.published));
   method_.exchange = message.exchange();

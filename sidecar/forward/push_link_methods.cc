@@ -90,7 +90,10 @@ Result<void> PushLink::on_push_ok(const LinkPushOk& ok) {
   const auto found = known(ok.queue);
   if (!found) return found.error();
   PushQueue& push = **found;
-  if (push.state != asked) return Error{Errc::unexpected, "push-ok where nothing was asked for"};
+  // After the end of an earlier push that has crossed what we asked.
+  const bool is_asked = push.state == asked || push.state == ended;
+  if (!is_asked) return Error{Errc::unexpected, "push-ok where nothing was asked for"};
+  push.start_anew();
   push.state = active;
   push.set_window(ok.messages, ok.bytes);
   push.moved_at = parts_.clock.now();
@@ -104,7 +107,10 @@ Result<void> PushLink::on_taken(const LinkTaken& taken) {
   const auto found = known(taken.queue);
   if (!found) return found.error();
   const PushQueuePtr push = *found;
-  if (push->state != active) return Error{Errc::unexpected, "an answer to nothing that was sent"};
+  // A push that has ended is still answered, until we are told that another one has begun.
+  const bool is_over = push->state == ended || push->state == asked;
+  if (push->state != active && !is_over)
+    return Error{Errc::unexpected, "an answer to nothing that was sent"};
   if (taken.how > static_cast<std::uint8_t>(LinkTaken::How::refused))
     return Error{Errc::bad_syntax, "an answer that nobody knows"};
   if (taken.sequences.text.size() % kSequenceBytes != 0)
@@ -145,7 +151,8 @@ void PushLink::answer(const PushQueuePtr& push, queue::Sequence sequence, LinkTa
   parts_.user.on_taken(push, delivery);
 }
 
-// The answer to our stop may have crossed it.
+// The answer to our stop may have crossed it. What is on its way is answered yet, be it as refused;
+// what is not is sent again with the next push.
 Result<void> PushLink::on_link_end(const LinkEnd& end) {
   const auto found = known(end.queue);
   if (!found) return found.error();
@@ -153,9 +160,6 @@ Result<void> PushLink::on_link_end(const LinkEnd& end) {
   if (push->state == stopped) return {};
   log::info("a queue cannot be pushed there now",
             {{"peer", target_.pod_name}, {"queue", end.queue}, {"why", end.why}});
-  const bool is_streamed = stream_ && stream_->push == push;
-  if (is_streamed) return Error{Errc::closed, "a queue was ended within a message"};
-  push->start_anew();
   push->state = ended;
   push->again_at = parts_.clock.now() + kPushAgain;
   parts_.user.on_push_ended(push);

@@ -41,6 +41,7 @@ class PushQueue {
   struct Put {
     queue::Delivery delivery;
     Is is = Is::waiting;
+    bool was_sent = false;  // ever: a receiver that has lost it may have delivered it before
   };
   using Puts = std::map<queue::Sequence, Put>;
 
@@ -91,6 +92,7 @@ class PushQueue {
   void note_sent(Put& put, Clock::time_point now) {
     if (in_flight_ == 0) moved_at = now;
     put.is = Is::sent;
+    put.was_sent = true;
     waiting_.erase(put.delivery.sequence);
     ++in_flight_;
     bytes_in_flight_ += put.delivery.message->bytes();

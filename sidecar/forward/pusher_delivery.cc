@@ -77,13 +77,16 @@ void Pusher::on_unreachable(PushLink& link) {
       pass_over(*pushed, pushed->target);
 }
 
-// Counting what is settled but not durably: after a crash it would come again.
+// Counting what is settled but not durably: after a crash it would come again. The link that it
+// went over may be gone.
 queue::Sequence Pusher::floor_of(const PushQueue& push) {
   queue::Sequence floor = push.queue->lowest();
-  for (const auto& [pod, link] : links_)
-    for (const auto& [name, each] : link->queues())
-      if (each->queue == push.queue && !each->settling.empty())
-        floor = std::min(floor, *each->settling.begin());
+  const auto count = [&](const auto& taken) {
+    for (const auto& [from, sequence] : taken)
+      if (from->queue == push.queue) floor = std::min(floor, sequence);
+  };
+  count(taken_);
+  for (const Settling& each : settling_) count(each.taken);
   return floor;
 }
 

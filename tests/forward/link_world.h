@@ -1,10 +1,12 @@
 // Node and WorldDialer: agents on memory disks that have real links to each other, over pipes that
 // carry bytes in chunks of random sizes.
 //
-// Turned by hand. Pullers go before any node: their connections end in other nodes' sessions.
+// Turned by hand. Pullers and pushers go before any node: their connections end in other nodes'
+// sessions.
 #pragma once
 
 #include "sidecar/forward/link_channel.h"
+#include "sidecar/forward/pusher.h"
 #include "tests/amqp/amqp_harness.h"
 #include "tests/forward/pull_harness.h"
 
@@ -22,6 +24,7 @@ class WorldDialer final : public LinkDialer {
                                      OnClosed on_closed) override;
   bool run_once();
   void cut_all();
+  void cut(const Node& to);
   void on_time(Clock::time_point now);
   std::map<std::string, Node*> nodes;
 
@@ -33,8 +36,9 @@ class WorldDialer final : public LinkDialer {
 
 // One agent.
 struct Node {
-  Node(const std::string& with_pod, Random& random, const amqp::AmqpLimits& limits)
-      : pod(with_pod), agent(disk, limits), dialer(with_pod, random) {
+  Node(const std::string& with_pod, Random& random, const amqp::AmqpLimits& limits,
+       std::unique_ptr<MemoryDisk> with_disk = std::make_unique<MemoryDisk>())
+      : pod(with_pod), disk(std::move(with_disk)), agent(*disk, limits), dialer(with_pod, random) {
     serve_links(agent.context, leases, push_door);
     PullerOptions options;
     options.pod_uid = pod;
@@ -42,14 +46,31 @@ struct Node {
     puller = std::make_unique<Puller>(*agent.registry, dialer, agent.clock, options);
   }
   ~Node() { orders.reset(); }
+  void add_pusher() {
+    PusherOptions options;
+    options.pod_uid = pod;
+    options.random = [] { return 0.5; };
+    pusher = std::make_unique<Pusher>(*agent.registry, dialer, agent.clock, options);
+    agent.on_synced = [this] {
+      agent.context.on_synced(agent.spool->synced_commit());
+      if (pusher) pusher->on_synced(agent.spool->synced_commit());
+    };
+  }
   void apply(const Policy& policy) {
-    EXPECT_TRUE(agent.registry->apply(policy));
+    const queue::Applied applied = agent.registry->apply(policy);
+    EXPECT_TRUE(applied) << applied.failures[0].error.detail;
     puller->apply(policy);
+    if (pusher) pusher->apply(policy);
     leases.on_policy();
+    push_door.on_policy();
     orders = agent.find("orders");
   }
   void end_turn() {
     agent.turn();
+    if (pusher) {
+      pusher->on_turn_end();
+      agent.turn();
+    }
     if (!puller) return;
     const std::uint64_t demand = orders->demand();  // gets may be answered now
     puller->on_turn_end();
@@ -68,19 +89,21 @@ struct Node {
     agent.registry->on_time(now);
     leases.on_time(now);
     puller->on_time(now);
+    if (pusher) pusher->on_time(now);
     for (amqp::ServerSession* session : std::set(agent.context.sessions()))
       if (agent.context.sessions().contains(session)) session->on_time(now);
     dialer.on_time(now);
   }
 
   const std::string pod;
-  MemoryDisk disk;
+  std::unique_ptr<MemoryDisk> disk;
   amqp::AmqpHarness agent;
   LinkLeases leases{agent.clock};
   PushDoor push_door;
   WorldDialer dialer;
   queue::QueuePtr orders;
   std::unique_ptr<Puller> puller;
+  std::unique_ptr<Pusher> pusher;
   std::vector<std::unique_ptr<Taker>> takers;
   std::uint64_t last_sum = 0;
 };
@@ -99,6 +122,7 @@ class WorldDialer::Connection final : public net::Dialled {
     on_closed_ = {};
     drop();
   }
+  bool goes_to(const Node& node) const { return to_ == &node; }
   void fail(const char* why) {
     const auto told = std::exchange(on_closed_, {});
     drop();
@@ -177,6 +201,10 @@ inline bool WorldDialer::run_once() {
 }
 inline void WorldDialer::cut_all() {
   for (Connection* connection : std::vector(connections_)) connection->fail("it was cut");
+}
+inline void WorldDialer::cut(const Node& to) {
+  for (Connection* connection : std::vector(connections_))
+    if (connection->goes_to(to)) connection->fail("it was cut");
 }
 inline void WorldDialer::on_time(Clock::time_point now) {
   for (Connection* connection : std::vector(connections_)) connection->on_time(now);

@@ -76,6 +76,25 @@ TEST_F(PushAccessTest, OnlyQueuesThatAreServedHereAreTaken) {
   world.pushes(link, "orders");
 }
 
+TEST_F(PushAccessTest, APodNamesNoSpoolButItsOwnOnceTheMembersKnowIt) {
+  Script link = world.open_link();
+  world.pushes(link, "orders");
+  Members members;
+  members.agents.resize(2);
+  members.agents[0].pod_uid = "pod-1";
+  members.agents[1].pod_uid = "pod-2";
+  members.agents[1].spool_id = "00000000-0000-4000-8000-000000000000";
+  world.door.apply(members);
+  link.gets_nothing();
+  members.agents[0].spool_id = "11111111-1111-4111-8111-111111111111";
+  world.door.apply(members);
+  PushWorld::expect_end(link, "orders", "is not the one of pod pod-1");
+  expect_no_push(link, PushWorld::push_of("orders"), "is not the one of pod pod-1");
+  members.agents[0].spool_id = to_text(world.source("orders").spool);
+  world.door.apply(members);
+  world.pushes(link, "orders");
+}
+
 TEST_F(PushAccessTest, AccessThatIsTakenAwayEndsAPushAndRefusesWhatStillComes) {
   Script link = world.open_link();
   world.pushes(link, "orders");

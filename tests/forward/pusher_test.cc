@@ -308,6 +308,51 @@ TEST_F(PusherTest, AReceiverThatStartsToDrainGetsNoMoreAndIsTold) {
   EXPECT_EQ(agent.pusher->links(), 1u);
 }
 
+TEST_F(PusherTest, APushThatHasEndedIsStillAnswered) {
+  FakeReceiver& a = agent.add("a", 9);
+  FakeReceiver& b = agent.add("b", 1);
+  a.answers = false;
+  agent.put_some(3);
+  agent.pusher->drain();
+  agent.go();
+  a.says(LinkEnd{"orders", "it is ending"});
+  a.answer("orders", How::taken, 1);
+  a.answer("orders", How::refused);
+  agent.go();
+  EXPECT_EQ(a.dials, 1);
+  EXPECT_THAT(b.bodies(), ElementsAre("orders/2", "orders/3"));
+  EXPECT_TRUE(orders().empty());
+}
+
+TEST_F(PusherTest, WhatIsSentAgainIsFlagged) {
+  FakeReceiver& a = agent.add("a");
+  a.answers = false;
+  agent.put_some(2);
+  agent.pusher->drain();
+  agent.go();
+  agent.dialer.cut(a);
+  agent.pass(1s);
+  ASSERT_EQ(a.got.size(), 4u);
+  for (std::size_t at = 0; at < 4; ++at) EXPECT_EQ(a.got[at].put.redelivered, at >= 2) << at;
+}
+
+TEST_F(PusherTest, TheFloorCountsWhatAnEarlierLinkHasTaken) {
+  FakeReceiver& a = agent.add("a");
+  const Members with_a = agent.members;
+  agent.tells_synced = false;
+  agent.put_some(2);
+  agent.pusher->drain();
+  agent.go();
+  agent.remove("a");
+  agent.put_some(1);
+  agent.go();
+  agent.members = with_a;
+  agent.apply();
+  agent.go();
+  EXPECT_EQ(a.queues["orders"].pushes, 2);
+  EXPECT_EQ(a.queues["orders"].push.floor, 1u);
+}
+
 TEST_F(PusherTest, AnEndedQueueGoesElsewhere) {
   FakeReceiver& a = agent.add("a", 9);
   FakeReceiver& b = agent.add("b", 1);
