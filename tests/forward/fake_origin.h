@@ -20,8 +20,8 @@
 #include "sidecar/forward/link_dialer.h"
 #include "sidecar/forward/link_methods.h"
 #include "sidecar/queue/consumer.h"
-#include "sidecar/queue/remote.h"
 #include "sidecar/queue/properties.h"
+#include "sidecar/queue/remote.h"
 
 namespace pannier::forward {
 
