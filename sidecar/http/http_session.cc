@@ -77,10 +77,11 @@ void HttpSession::stop() {
   if (!is_processing_) input_.clear();
 }
 
+// The next request is read when this has been sent: a handler that answers is not asked meanwhile.
 void HttpSession::on_answer() {
   if (is_closed_) return;
   write_answers();
-  if (!is_processing_) process();
+  if (!is_processing_) follow_limit();
   ring();
 }
 

@@ -1,4 +1,6 @@
 // FakeExchange: a request without a connection, for the tests of handlers.
+//
+// Shared by the test and the handler under test, on the test's one thread.
 #pragma once
 
 #include <optional>

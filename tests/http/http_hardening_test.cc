@@ -127,7 +127,9 @@ TEST_F(HttpHardening, HoldsBackAFloodOfPipelinedRequests) {
   EXPECT_EQ(agent.handler.exchanges.size(), agent.context.limits.pipelined);
   EXPECT_LE(peer.session().read_ahead(), agent.context.limits.pipelined_bytes + one.size());
   for (std::size_t i = 0; i < agent.handler.exchanges.size(); ++i) {
+    const std::size_t before = agent.handler.exchanges.size();
     agent.handler.exchanges[i]->answer(says("ok"));
+    EXPECT_EQ(agent.handler.exchanges.size(), before);  // not out of its own call
     peer.gets();
   }
   EXPECT_EQ(agent.handler.exchanges.size(), sent);
