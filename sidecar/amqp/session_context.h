@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "common/budget.h"
 #include "common/clock.h"
-#include "sidecar/amqp/budget.h"
 #include "sidecar/amqp/reply.h"
 #include "sidecar/amqp/server_channel.h"
 #include "sidecar/amqp/wire.h"
@@ -22,6 +22,9 @@
 #include "sidecar/queue/registry.h"
 
 namespace pannier::amqp {
+
+using pannier::Budget;
+using pannier::Charge;
 
 struct AmqpLimits {
   std::uint32_t frame_max = 131'072;

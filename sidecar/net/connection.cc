@@ -38,6 +38,8 @@ void Connection::start() {
   }
   peer_.address = text_of(remote);
   peer_.is_loopback = remote.address().is_loopback();
+  if (const auto local = socket_.local_endpoint(error); !error)
+    peer_.local_address = local.address().to_string();
   if (options_.tls) {
     if (auto begun = begin_tls(); !begun) {
       end(begun.error());

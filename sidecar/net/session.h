@@ -56,6 +56,7 @@ struct PeerInfo {
   bool is_tls = false;
   bool is_loopback = false;
   std::string certificate_uri;  // SPIFFE URI of a verified client certificate; empty: none
+  std::string local_address{};  // that it came to, without a port; empty: unknown
 };
 
 }  // namespace pannier::net

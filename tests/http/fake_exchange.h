@@ -1,6 +1,6 @@
 // FakeExchange: a request without a connection, for the tests of handlers.
 //
-// Made and moved on by the test that owns it, on its one thread.
+// Shared by the test and the handler under test, on the test's one thread.
 #pragma once
 
 #include <optional>

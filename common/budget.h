@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-namespace pannier::amqp {
+namespace pannier {
 
 class Budget {
  public:
@@ -61,4 +61,4 @@ class Charge {
   std::uint64_t bytes_;
 };
 
-}  // namespace pannier::amqp
+}  // namespace pannier
