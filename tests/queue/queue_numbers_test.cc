@@ -77,16 +77,15 @@ TEST_P(QueueNumbersTest, TellWhenTheOldestMessageWasPublished) {
 
 TEST(QueueNumbers, KnowTheOldestMessageWithoutACopyOfItInMemory) {
   MemoryDisk disk;
-  std::int64_t first = 0;
-  {
-    QueueHarness harness(disk);
-    harness.declare("orders");
-    first = harness.clock.now_ms();
-    ASSERT_TRUE(harness.registry->publish("", "orders", published_at(first, "one")));
-    harness.stop_cleanly();
-  }
-  QueueHarness harness(disk);
-  EXPECT_EQ(harness.find("orders")->status().oldest, first);
+  QueueLimits limits;
+  limits.message_bytes = 0;
+  QueueHarness harness(disk, limits);
+  const QueuePtr queue = harness.declare("orders");
+  const std::int64_t first = harness.clock.now_ms();
+  ASSERT_TRUE(harness.registry->publish("", "orders", published_at(first, "one")));
+  harness.turn();
+  EXPECT_EQ(harness.registry->context().message_bytes, 0u);
+  EXPECT_EQ(queue->status().oldest, first);
 }
 
 }  // namespace
