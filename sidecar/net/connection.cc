@@ -51,6 +51,8 @@ void Connection::start() {
   if (const auto tcp = tcp_of(remote)) {
     peer_.address = text_of(*tcp);
     peer_.is_loopback = tcp->address().is_loopback();
+    if (const auto local = tcp_of(socket_.local_endpoint(error)); !error && local)
+      peer_.local_address = local->address().to_string();
   } else {
     peer_.address = "the control socket";
     peer_.is_loopback = peer_.is_control = true;

@@ -15,7 +15,13 @@ using testing::HasSubstr;
 constexpr const char* kOperator = "spiffe://shop.local/ns/pannier/sa/pannier-operator/pod/op-1";
 const net::PeerInfo kStranger{"10.0.0.9:4711", true, false, ""};
 const net::PeerInfo kPlainLoopback{"127.0.0.1:4711", false, true, ""};
-const net::PeerInfo kControl{"the control socket", false, true, "", true};
+
+net::PeerInfo control_peer() {
+  net::PeerInfo peer{"the control socket", false, true, ""};
+  peer.is_control = true;
+  return peer;
+}
+const net::PeerInfo kControl = control_peer();
 
 net::PeerInfo with_certificate(std::string uri) { return {"10.0.0.9:1", true, false, uri}; }
 
