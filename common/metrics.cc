@@ -155,6 +155,7 @@ Metrics::Metrics(std::string_view version, std::string_view revision)
   const prometheus::Labels labels{{"version", label_text(version)},
                                   {"revision", label_text(revision)}};
   rare_->build_info.Add(labels).Set(1);
+  rare_->refused.Add({{"limit", "connections"}});  // shown before the first one, too
 }
 
 Metrics::~Metrics() = default;

@@ -78,8 +78,6 @@ class Metrics {
   Gauge connections_amqp, connections_http, connections_peer, connections_admin;
   Gauge spool_bytes_live, spool_bytes_disk, spool_bytes_limit;
   Counter spool_corrupt_records;
-
-  // Written by the committer's thread.
   Histogram spool_sync_seconds;
   Histogram spool_sync_batch_records;
 

@@ -25,7 +25,7 @@ std::uint64_t spool_bytes(const AgentSpool& settings, const spool::Space& space)
 }  // namespace
 
 Agent::Impl::Impl(net::Loop& with_loop, AgentOptions with_options)
-    : loop_(with_loop), options_(std::move(with_options)) {}
+    : loop_(with_loop), options_(std::move(with_options)), metrics_(options_.version, "") {}
 
 Agent::Impl::~Impl() {
   loop_.set_end_of_turn({});
@@ -39,18 +39,21 @@ Result<void> Agent::Impl::start() {
   if (auto opened = open_spool(); !opened) return opened;
   make_access();
   make_amqp();
+  make_metrics();
   loop_.set_end_of_turn([this] { end_turn(); });
   if (options_.is_dev) {
     Policy policy;
     policy.namespace_name = options_.config.identity.namespace_name;
     policy.client_topology = ClientTopology::local;
     access_->allow_guest();
+    if (auto opened = open_admin(); !opened) return opened;
     apply(policy);
     return failure_ ? Result<void>(*failure_) : Result<void>();
   }
   if (auto opened = open_app_folder(); !opened) return opened;
   if (auto opened = open_peer_tls(); !opened) return opened;
   make_links();
+  if (auto opened = open_admin(); !opened) return opened;
   watch_files();
   return {};
 }
@@ -176,12 +179,17 @@ void Agent::Impl::end_turn() {
     pusher_->on_turn_end();
     spool_->flush();
   }
+  confirms_.on_turn_end(spool_->last_commit(), registry_->context().journaled_publishes,
+                        system_clock().now());
   watch_spool();
   if (is_draining_) go_on_ending();
   follow_deadline();
 }
 
 void Agent::Impl::on_synced(const spool::SyncReport& report) {
+  metrics_.spool_sync_seconds.observe(report.took);
+  metrics_.spool_sync_batch_records.observe(report.records);
+  confirms_.on_synced(report.commit, system_clock().now());
   if (amqp_) amqp_->on_synced(report.commit);
   if (pusher_) pusher_->on_synced(report.commit);
 }

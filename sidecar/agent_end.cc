@@ -32,8 +32,9 @@ void Agent::Impl::terminate() {
   log::info("the agent ends");
   drain();
   hand_over_until_ = std::max(hand_over_until_, system_clock().now() + kLastWords);
-  for (const auto& [name, listener] : listeners_)
-    if (name != "peer") listener->stop();
+  for (const char* const of_apps : {"amqp", "amqps", "http", "https"})
+    if (const auto found = listeners_.find(of_apps); found != listeners_.end())
+      found->second->stop();
   registry_->end_turn();
   apps_until_ = spool_->last_commit();
   loop_.post([] {});

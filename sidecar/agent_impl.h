@@ -8,12 +8,14 @@
 #include "sidecar/agent.h"
 #include "sidecar/amqp/server_session.h"
 #include "sidecar/app_tls.h"
+#include "sidecar/confirm_times.h"
 #include "sidecar/file_watch.h"
 #include "sidecar/forward/link_leases.h"
 #include "sidecar/forward/net_link_dialer.h"
 #include "sidecar/forward/puller.h"
 #include "sidecar/forward/push_door.h"
 #include "sidecar/forward/pusher.h"
+#include "sidecar/http/admin_api.h"
 #include "sidecar/net/listener.h"
 #include "sidecar/net/tls_reload.h"
 #include "sidecar/queue/policy_access.h"
@@ -54,6 +56,19 @@ class Agent::Impl {
   Result<void> listen(const std::string& name, const AgentListener& listener, GetTls tls,
                       MakeSession make);
   MakeSession amqp_session(amqp::Logins logins) const;
+  // agent_http.cc
+  Result<void> open_admin();
+  Result<void> open_admin_tls();
+  Result<void> open_control();
+  Result<void> open_http();
+  MakeSession http_session(http::Handler& handler, bool is_for_apps);
+  // agent_status.cc
+  void make_metrics();
+  http::AdminSource admin_source();
+  std::string metrics_text();
+  std::vector<http::AdminCertificate> certificates() const;
+  http::AdminStatus status() const;
+  void add_queues(http::AdminStatus& status) const;
   void end_turn();
   void on_synced(const spool::SyncReport& report);
   void watch_spool();
@@ -66,11 +81,17 @@ class Agent::Impl {
   void close_down();
   void stop_when_synced();
 
+  static constexpr std::size_t kControlConnectionsMax = 64;
+
   net::Loop& loop_;
   AgentOptions options_;
+  Metrics metrics_;
+  ConfirmTimes confirms_{metrics_.publish_to_confirm_seconds};
+  const std::int64_t started_ms_ = system_clock().now_ms();
   std::unique_ptr<spool::PosixDisk> disk_;  // jobs of these threads use it to their end
   ThreadExecutor committer_{"pannier-sync", 1};
   std::unique_ptr<net::TlsReload> peer_tls_, dial_tls_;  // what we show, and how we dial
+  std::unique_ptr<net::TlsReload> admin_tls_;            // the same files; clients need none
   ThreadExecutor pool_{"pannier-pool", 2};
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<queue::Registry> registry_;
@@ -78,6 +99,7 @@ class Agent::Impl {
   forward::LinkLeases leases_{system_clock()};  // outlives the sessions
   forward::PushDoor push_door_;                 // so does this
   std::unique_ptr<amqp::SessionContext> amqp_;
+  std::unique_ptr<http::AdminApi> admin_api_, control_api_;
   std::unique_ptr<forward::NetLinkDialer> dialer_;
   std::unique_ptr<forward::Puller> puller_;
   std::unique_ptr<forward::Pusher> pusher_;
@@ -85,6 +107,8 @@ class Agent::Impl {
   std::unique_ptr<AppTls> app_tls_;
   std::unique_ptr<FileWatch> policy_file_, members_file_;
   std::optional<Policy> policy_;
+  std::string policy_version_, members_version_;  // of the documents in use; empty: none
+  std::size_t members_agents_ = 0;
   std::optional<Error> failure_;
   bool is_reloading_ = false;   // certificates, on the pool
   bool policy_failed_ = false;  // part of it could not be applied: tried again

@@ -24,6 +24,7 @@ Result<void> Agent::Impl::listen(const std::string& name, const AgentListener& l
   options.limits.handshake = options_.config.limits.handshake_timeout;
   options.tls = std::move(tls);
   options.make_session = std::move(make);
+  options.on_refused = [this] { metrics_.count_refused_connection("connections"); };
   auto opened = net::Listener::open(loop_, std::move(options));
   if (!opened) return opened.error();
   log::info(
@@ -40,6 +41,7 @@ Result<void> Agent::Impl::open_listeners() {
   if (auto done = listen("amqp", listeners.amqp, {}, for_apps); !done) return done;
   if (app_tls_)
     if (auto done = listen("amqps", listeners.amqps, app, for_apps); !done) return done;
+  if (auto done = open_http(); !done) return done;
   if (!peer_tls_) return {};
   const GetTls peer = [this] { return peer_tls_->current(); };
   return listen("peer", listeners.peer, peer, amqp_session(amqp::Logins::certificate));

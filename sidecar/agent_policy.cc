@@ -1,3 +1,4 @@
+#include "common/content_hash.h"
 #include "common/log.h"
 #include "sidecar/agent_impl.h"
 
@@ -38,6 +39,7 @@ void Agent::Impl::on_policy_text(const std::string& text) {
                {{"error", policy.error().detail}});
     return;
   }
+  policy_version_ = content_hash(text);
   apply(*policy);
 }
 
@@ -48,6 +50,8 @@ void Agent::Impl::on_members_text(const std::string& text) {
                {{"error", members.error().detail}});
     return;
   }
+  members_version_ = content_hash(text);
+  members_agents_ = members->agents.size();
   access_->apply(*members);
   if (puller_) puller_->apply(*members);
   if (pusher_) pusher_->apply(*members);
@@ -86,9 +90,12 @@ void Agent::Impl::renew_certificates() {
     if (auto renewed = app_tls_->renew(); !renewed)
       log::error("the app's certificate cannot be renewed", {{"error", renewed.error().detail}});
   if (!peer_tls_ || std::exchange(is_reloading_, true)) return;
-  pool_.post([this, shown = peer_tls_.get(), dials = dial_tls_.get()] {  // all outlive the pool
+  pool_.post([this, shown = peer_tls_.get(), dials = dial_tls_.get(),
+              admin = admin_tls_.get()] {  // all outlive the pool
     auto reloaded = shown->reload();
     if (auto dialled = dials->reload(); !dialled) reloaded = dialled.error();
+    if (admin != nullptr)
+      if (auto of_admin = admin->reload(); !of_admin) reloaded = of_admin.error();
     loop_.post([this, reloaded = std::move(reloaded)] {
       is_reloading_ = false;
       if (!reloaded)

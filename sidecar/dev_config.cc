@@ -52,6 +52,7 @@ Result<AgentConfig> dev_config(const DevOptions& options) {
   config.folders.spool = options.data + "/spool";
   config.folders.agent = options.data + "/agent";
   config.folders.app = options.data + "/app";
+  listeners.control_socket = options.data + "/control.sock";
   return config;
 }
 

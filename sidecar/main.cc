@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "sidecar/agent.h"
 #include "sidecar/dev_config.h"
+#include "sidecar/drain_client.h"
 
 namespace pannier {
 namespace {
@@ -80,6 +81,27 @@ int run(AgentOptions options) {
   return code;
 }
 
+struct DrainFlags {
+  std::string socket, config_file;
+};
+
+// For preStop: it says in one line what has become of it.
+int ask_to_drain(const DrainFlags& flags) {
+  std::string socket = AgentListeners{}.control_socket;
+  if (!flags.config_file.empty()) {
+    const auto config = config_in(flags.config_file);
+    if (!config) return fail(config.error()), 1;
+    socket = config->listeners.control_socket;
+  }
+  if (!flags.socket.empty()) socket = flags.socket;
+  if (auto asked = pannier::ask_to_drain(socket); !asked) {
+    fail(asked.error());
+    return 1;
+  }
+  std::printf("the agent on %s drains\n", socket.c_str());
+  return 0;
+}
+
 int main_of(int argc, char** argv) {
   CLI::App app("Pannier's agent: a message queue in every pod.", "pannier-agent");
   app.set_version_flag("--version", std::string("pannier-agent ") + kVersion);
@@ -93,8 +115,14 @@ int main_of(int argc, char** argv) {
   dev->add_option("--amqp", dev_options.amqp, "AMQP listener")->capture_default_str();
   dev->add_option("--http", dev_options.http, "HTTP listener")->capture_default_str();
   dev->add_option("--admin", dev_options.admin, "Admin listener")->capture_default_str();
+  DrainFlags drain_flags;
+  CLI::App* drain = app.add_subcommand(
+      "drain", "Ask the agent of this pod to hand its messages over; returns at once");
+  drain->add_option("--socket", drain_flags.socket, "Its control socket");
+  drain->add_option("--config", drain_flags.config_file, "Its configuration, for the socket");
   CLI11_PARSE(app, argc, argv);
 
+  if (drain->parsed()) return ask_to_drain(drain_flags);
   if (dev->parsed()) {
     auto config = dev_config(dev_options);
     if (!config) return fail(config.error());

@@ -2,7 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "common/log.h"
@@ -12,6 +14,16 @@ namespace {
 
 // Of what TLS itself has to say, while the peer does not take it: it may ask for new keys for ever.
 constexpr std::size_t kCipherBytesMax = 64u << 10;
+
+using Endpoint = asio::generic::stream_protocol::endpoint;
+
+std::optional<asio::ip::tcp::endpoint> tcp_of(const Endpoint& endpoint) {
+  const int family = endpoint.protocol().family();
+  if (family != AF_INET && family != AF_INET6) return {};
+  asio::ip::tcp::endpoint tcp;
+  std::memcpy(tcp.data(), endpoint.data(), std::min(endpoint.size(), tcp.capacity()));
+  return tcp;
+}
 
 std::string text_of(const asio::ip::tcp::endpoint& endpoint) {
   const std::string address = endpoint.address().to_string();
@@ -36,10 +48,15 @@ void Connection::start() {
     end(Error{Errc::closed, "the peer has gone before it was served"});
     return;
   }
-  peer_.address = text_of(remote);
-  peer_.is_loopback = remote.address().is_loopback();
-  if (const auto local = socket_.local_endpoint(error); !error)
-    peer_.local_address = local.address().to_string();
+  if (const auto tcp = tcp_of(remote)) {
+    peer_.address = text_of(*tcp);
+    peer_.is_loopback = tcp->address().is_loopback();
+    if (const auto local = tcp_of(socket_.local_endpoint(error)); !error && local)
+      peer_.local_address = local->address().to_string();
+  } else {
+    peer_.address = "the control socket";
+    peer_.is_loopback = peer_.is_control = true;
+  }
   if (options_.tls) {
     if (auto begun = begin_tls(); !begun) {
       end(begun.error());

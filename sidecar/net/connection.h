@@ -10,6 +10,7 @@
 
 #include <sys/uio.h>
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
@@ -24,7 +25,8 @@ namespace pannier::net {
 
 class Connection final : public AtTurnEnd, public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
+  using Socket =
+      asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
 
   Connection(Loop::Impl& loop, Socket socket, ConnectionOptions options);
   ~Connection() override;

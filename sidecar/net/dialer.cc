@@ -20,7 +20,7 @@ struct Attempt final : std::enable_shared_from_this<Attempt> {
 
   Loop::Impl& loop;
   ConnectionOptions options;
-  Connection::Socket socket;
+  asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type> socket;
   asio::steady_timer timer;
   std::weak_ptr<Connection> connection;
   bool is_over = false;

@@ -1,20 +1,35 @@
 #include "sidecar/net/listener.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <cstring>
 #include <map>
 #include <set>
 
 #include "common/log.h"
 #include "sidecar/net/connection.h"
+#include "sidecar/net/unix_door.h"
 
 namespace pannier::net {
 namespace {
 
-using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, asio::io_context::executor_type>;
+using Acceptor =
+    asio::basic_socket_acceptor<asio::generic::stream_protocol, asio::io_context::executor_type>;
 
 constexpr auto kRetryDelay = std::chrono::milliseconds(100);  // out of descriptors
 constexpr int kPortAttempts = 16;
+
+std::uint16_t port_of(const Acceptor& acceptor) {
+  boost::system::error_code error;
+  const auto local = acceptor.local_endpoint(error);
+  asio::ip::tcp::endpoint tcp;
+  std::memcpy(tcp.data(), local.data(), std::min(local.size(), tcp.capacity()));
+  return tcp.port();
+}
 
 }  // namespace
 
@@ -30,6 +45,7 @@ struct Listener::Impl : std::enable_shared_from_this<Impl> {
 
   Result<void> listen_on_all();
   Result<void> listen(const std::string& address, std::uint16_t port);
+  Result<void> listen_on_socket();
   void accept(Door& door);
   void retry_later(Door& door);
   void serve(Connection::Socket socket);
@@ -45,6 +61,7 @@ struct Listener::Impl : std::enable_shared_from_this<Impl> {
   Loop::Impl& loop;
   ListenerOptions options;
   std::vector<std::unique_ptr<Door>> doors;
+  std::optional<UnixDoor> file;
   asio::steady_timer retry;
   bool is_retry_set = false;
   std::uint64_t accepted = 0;
@@ -57,13 +74,14 @@ struct Listener::Impl : std::enable_shared_from_this<Impl> {
 // The first address may find a free port that is taken on the next.
 Result<void> Listener::Impl::listen_on_all() {
   Result<void> listening;
+  if (!options.socket_path.empty()) return listen_on_socket();
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
     std::uint16_t port = options.port;
     listening = {};
     for (const std::string& address : options.addresses) {
       listening = listen(address, port);
       if (!listening) break;
-      port = doors.back()->acceptor.local_endpoint().port();
+      port = port_of(doors.back()->acceptor);
     }
     if (listening) options.port = port;
     if (listening || options.port != 0 || doors.empty()) break;
@@ -90,6 +108,24 @@ Result<void> Listener::Impl::listen(const std::string& address, std::uint16_t po
     return Error{Errc::bad_config, "cannot listen on " + address + " port " + std::to_string(port) +
                                        ": " + error.message()};
   doors.push_back(std::move(door));
+  return {};
+}
+
+Result<void> Listener::Impl::listen_on_socket() {
+  auto opened = UnixDoor::open(options.socket_path);
+  if (!opened) return opened.error();
+  auto door = std::make_unique<Door>(loop.io);
+  boost::system::error_code error;
+  const int socket = opened->take_socket();
+  door->acceptor.assign({AF_UNIX, 0}, socket, error);
+  if (error) {
+    ::close(socket);
+    return Error{Errc::bad_config,
+                 "cannot listen on socket '" + options.socket_path + "': " + error.message()};
+  }
+  file.emplace(std::move(*opened));
+  doors.push_back(std::move(door));
+  accept(*doors.back());
   return {};
 }
 
@@ -184,6 +220,7 @@ void Listener::stop() {
     boost::system::error_code error;
     door->acceptor.close(error);
   }
+  if (impl_->file) impl_->file->remove();
 }
 
 void Listener::close_all() {

@@ -1,4 +1,5 @@
-// Listener: accepts connections on some addresses and gives each a session, up to a limit.
+// Listener: accepts connections on some addresses, or on a Unix socket, and gives each a session,
+// up to a limit.
 //
 // Owned by Agent; loop thread. Its connections live on when it is destroyed, unless close_all() is
 // called before. Whoever comes when a limit is reached takes the place of the one that has been in
@@ -20,6 +21,7 @@ namespace pannier::net {
 struct ListenerOptions {
   std::vector<std::string> addresses;  // IPv4 or IPv6
   std::uint16_t port = 0;              // 0: any free one, the same on all addresses
+  std::string socket_path;             // a Unix socket instead: see unix_door.h
   std::size_t connections_max = 4'096;
   std::size_t handshakes_max = 512;  // of these, within their TLS handshake
   std::function<std::unique_ptr<Session>(const PeerInfo& peer)> make_session;
@@ -41,7 +43,7 @@ class Listener {
 
   std::uint16_t port() const;
   std::size_t connections() const;
-  // Accepts no more.
+  // Accepts no more; a Unix socket's file goes.
   void stop();
   // Every connection, at once.
   void close_all();

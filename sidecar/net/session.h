@@ -57,6 +57,7 @@ struct PeerInfo {
   bool is_loopback = false;
   std::string certificate_uri;  // SPIFFE URI of a verified client certificate; empty: none
   std::string local_address{};  // that it came to, without a port; empty: unknown
+  bool is_control = false;      // over a Unix socket, which only the agent's own user can open
 };
 
 }  // namespace pannier::net

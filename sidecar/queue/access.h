@@ -14,11 +14,19 @@
 namespace pannier::queue {
 
 struct Principal {
-  enum class Kind : std::uint8_t { service_account, user, agent };
+  enum class Kind : std::uint8_t {
+    service_account,
+    user,
+    agent,
+    control,  // came over the control socket: whoever can open it may everything
+  };
   Kind kind = Kind::user;
   std::string name;  // of an agent: its pod's UID
   bool operator==(const Principal&) const = default;
 };
+
+// Whoever speaks over the control socket; nobody can log in as it.
+inline Principal control_principal() { return {Principal::Kind::control, "control socket"}; }
 
 struct Credentials {
   enum class Kind : std::uint8_t { password, bearer, certificate };

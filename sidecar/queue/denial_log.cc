@@ -9,6 +9,7 @@ std::string_view name_of(Principal::Kind kind) {
     case Principal::Kind::service_account: return "ServiceAccount";
     case Principal::Kind::user: return "user";
     case Principal::Kind::agent: return "agent";
+    case Principal::Kind::control: return "control";
   }
   std::abort();
 }

@@ -81,13 +81,14 @@ Result<Principal> PolicyAccess::by_certificate(std::string_view uri) const {
   return Principal{Principal::Kind::agent, id->pod_uid};
 }
 
-bool PolicyAccess::is_guest(const Principal& principal) const {
-  return guest_ && principal == guest_->principal;
+bool PolicyAccess::may_everything(const Principal& principal) const {
+  const bool is_guest = guest_ && principal == guest_->principal;
+  return is_guest || principal.kind == Principal::Kind::control;
 }
 
 Result<void> PolicyAccess::may(const Principal& principal, Verb verb,
                                std::string_view queue) const {
-  if (is_guest(principal) || rules_.may(principal, verb, queue, members_)) return {};
+  if (may_everything(principal) || rules_.may(principal, verb, queue, members_)) return {};
   const std::string_view word = word_of(verb);
   denials_.note(principal, word, queue);
   return Error{Errc::access_denied, std::string(word) + " access to queue '" + std::string(queue) +
@@ -95,7 +96,7 @@ Result<void> PolicyAccess::may(const Principal& principal, Verb verb,
 }
 
 Result<void> PolicyAccess::may_declare(const Principal& principal) const {
-  if (is_guest(principal) || rules_.may_declare(principal)) return {};
+  if (may_everything(principal) || rules_.may_declare(principal)) return {};
   denials_.note(principal, "declare", {});
   const std::string_view why = principal.kind == Principal::Kind::agent
                                    ? ": links declare nothing"

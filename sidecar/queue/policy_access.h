@@ -3,8 +3,8 @@
 //
 // Owned by Agent; the executors and the clock outlive it. Loop thread. A new policy counts from the
 // next question on: a connection keeps its principal, what it may do changes under it. Before the
-// first policy nobody may anything. Callbacks of logins that are still being checked when this ends
-// are dropped.
+// first policy nobody but the control socket may anything. Callbacks of logins that are still being
+// checked when this ends are dropped.
 #pragma once
 
 #include <optional>
@@ -58,7 +58,7 @@ class PolicyAccess final : public Access {
 
   const Principal* find_fixed(const CredentialDigest& digest) const;
   Result<Principal> by_certificate(std::string_view uri) const;
-  bool is_guest(const Principal& principal) const;
+  bool may_everything(const Principal& principal) const;
 
   const PolicyAccessOptions options_;
   const CredentialKey key_;

@@ -220,7 +220,8 @@ QueueStatus Queue::status() const {
   status.consumers = consumers_.size();
   status.counters = counters_;
   const Item* oldest = const_cast<Queue*>(this)->head();
-  if (oldest != nullptr && oldest->message) status.oldest = oldest->message->published;
+  if (oldest != nullptr)
+    status.oldest = oldest->message ? oldest->message->published : oldest->entry.published;
   return status;
 }
 

@@ -72,6 +72,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   // Takes up what the spool has of it: at start.
   void recover();
+  // A publish that may_put has refused.
+  void note_refused() { ++counters_.refused; }
   // The limits' answer to a message of that size, or to some: queue_full, or access_denied while
   // ending.
   Result<void> may_put(std::uint64_t bytes, std::uint64_t messages = 1) const;
@@ -191,6 +193,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void stall();
   UnackedMap::iterator find_unacked(const Receipt& receipt);
   Unacked take_unacked(UnackedMap::iterator at);
+  void observe_ack(const Unacked& unacked);
   void give_back(Unacked unacked, Return how);
   void finish(Unacked unacked, RemoteOrigin::Settle how);
   void set_deadline(Sequence sequence, Unacked& unacked, std::optional<Clock::time_point> deadline);

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/executor.h"
+#include "common/metric_values.h"
 #include "sidecar/queue/message.h"
 
 namespace pannier::queue {
@@ -38,6 +39,7 @@ struct QueueCounters {
   std::uint64_t acked = 0;
   std::uint64_t returned = 0;  // nacked, timed out, or left by a consumer
   std::uint64_t dropped = 0;   // by DropHead
+  std::uint64_t refused = 0;   // publishes, by a limit
   std::uint64_t lost = 0;      // damaged on disk
 };
 
@@ -83,6 +85,10 @@ class QueueContext {
   // When queues want to be woken. O(log queues) a change.
   using Deadline = std::pair<Clock::time_point, Queue*>;
   std::set<Deadline> deadlines;
+
+  // For metrics: publishes that the journal has taken, and where the times until acks go.
+  std::uint64_t journaled_publishes = 0;
+  Histogram* publish_to_ack = nullptr;  // outlives the queues
 
   // No delivery has the number of another, not even of the last run: receipts live longer than we
   // do.

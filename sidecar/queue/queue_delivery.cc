@@ -234,9 +234,20 @@ void Queue::finish(Unacked unacked, RemoteOrigin::Settle how) {
     settle(unacked.entry);
 }
 
+// Another agent's message is counted where it is settled. The clocks are those of the wall, which
+// may jump: what comes before its publish took no time.
+void Queue::observe_ack(const Unacked& unacked) {
+  if (context_.publish_to_ack == nullptr || unacked.origin) return;
+  const Milliseconds published =
+      unacked.message ? unacked.message->published : unacked.entry.published;
+  const auto took = std::max<std::int64_t>(0, context_.clock.now_ms() - published);
+  context_.publish_to_ack->observe(static_cast<double>(took) / 1000);
+}
+
 bool Queue::ack(const Receipt& receipt) {
   const auto found = find_unacked(receipt);
   if (found == unacked_.end()) return false;
+  observe_ack(found->second);
   finish(take_unacked(found), RemoteOrigin::Settle::ack);
   ++counters_.acked;
   return true;

@@ -89,6 +89,7 @@ Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, Mess
         ending = may.error();
         continue;
       }
+      queue->note_refused();
       published.refused = true;
       published.why = may.error().detail;
       continue;
@@ -114,7 +115,10 @@ Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, Mess
     group.publish(content_of(*message), targets);
     auto commit = context_.spool.append(group);
     if (!commit) return commit.error();
-    if (waits) published.commit = *commit;
+    if (waits) {
+      published.commit = *commit;
+      ++context_.journaled_publishes;
+    }
     for (std::size_t i = 0; i < journaled.size(); ++i)
       journaled[i]->put(group.entries()[i], message);
     group.clear();

@@ -132,6 +132,17 @@ TEST(PolicyAccess, LetsClientsDeclareWhereTheTopologySaysSoButNeverAnAgent) {
   EXPECT_FALSE(harness.access->may_declare(agent("pod-a")));
 }
 
+TEST(PolicyAccess, TheControlSocketMayEverythingEvenBeforeThereIsAPolicy) {
+  AccessHarness harness;
+  EXPECT_EQ(allowed(*harness.access, control_principal(), "open"), "pcm");
+  EXPECT_TRUE(harness.access->may_declare(control_principal()));
+  harness.access->apply(sample_policy());
+  for (const char* const queue : {"open", "shut", "listed", "silent", "unknown"})
+    EXPECT_EQ(allowed(*harness.access, control_principal(), queue), "pcm") << queue;
+  const Principal namesake{Principal::Kind::user, control_principal().name};
+  EXPECT_EQ(allowed(*harness.access, namesake, "shut"), "");
+}
+
 TEST(PolicyAccess, FollowsANewPolicyAndNewMembersAtTheNextQuestion) {
   AccessHarness harness;
   harness.access->apply(sample_policy());
