@@ -40,7 +40,8 @@ TEST_F(ApiBatch, PublishesLinesOfJsonInOrder) {
 TEST_F(ApiBatch, TakesAnArrayWhoseFirstElementIsAMessage) {
   const auto sent = agent.posts(
       kMessages,
-      R"([{"body":1,"priority":3,"group":"g","replyTo":"r","headers":{"n":5,"s":"t"}},{"body":"x"}])",
+      R"([{"body":1,"priority":3,"group":"g","replyTo":"r",)"
+      R"("headers":{"n":5,"s":"t"}},{"body":"x"}])",
       kJson);
   agent.turn();
   ASSERT_EQ(sent.status(), 201u) << sent.body();
