@@ -92,7 +92,37 @@ void OriginQueue::settle(std::uint64_t tag, Settle how) {
 void OriginQueue::settle_stray(const queue::Receipt& receipt, Settle how) {
   if (!on_settle) return;  // nobody is there any more to be told
   to_send_.push_back({receipt, how});
+  if (not_durable_.emplace(receipt, last_settle_ + 1).second)
+    not_durable_order_.insert(++last_settle_);
   on_settle();
+}
+
+void OriginQueue::when_durable(std::function<void(bool)> done) {
+  if (!on_settle) return done(false);  // nobody is there any more to be told
+  if (not_durable_order_.empty()) return done(true);
+  waiting_.push_back({last_settle_, std::move(done)});
+}
+
+void OriginQueue::note_durable(const queue::Receipt& receipt) {
+  const auto found = not_durable_.find(receipt);
+  if (found == not_durable_.end()) return;
+  not_durable_order_.erase(found->second);
+  not_durable_.erase(found);
+}
+
+void OriginQueue::answer_waiting() {
+  std::vector<Waiting> answered;
+  while (!waiting_.empty() &&
+         (not_durable_order_.empty() || *not_durable_order_.begin() > waiting_.front().up_to)) {
+    answered.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  for (const Waiting& waiting : answered) waiting.done(true);
+}
+
+// What has become of their settles cannot be known any more.
+void OriginQueue::fail_waiting() {
+  for (const Waiting& waiting : std::exchange(waiting_, {})) waiting.done(false);
 }
 
 std::vector<queue::Receipt> OriginQueue::to_name(std::size_t max) const {
@@ -109,7 +139,12 @@ void OriginQueue::keep_only(std::vector<queue::Receipt> kept) {
   const auto is_kept = [&kept](const queue::Receipt& receipt) {
     return std::ranges::binary_search(kept, receipt, ReceiptLess());
   };
-  std::erase_if(to_send_, [&](const Settled& settled) { return !is_kept(settled.receipt); });
+  const std::size_t forgotten = std::erase_if(to_send_, [&](const Settled& settled) {
+    if (is_kept(settled.receipt)) return false;
+    note_durable(settled.receipt);
+    return true;
+  });
+  if (forgotten > 0) fail_waiting();
   for (auto at = tags_.begin(); at != tags_.end();) {
     if (is_kept(at->first)) {
       ++at;
@@ -125,14 +160,17 @@ std::vector<Settled> OriginQueue::take_settles() {
   return std::exchange(to_send_, {});
 }
 
-void OriginQueue::on_durable(std::size_t count, Settle how) {
-  in_flight_ -= count;
-  if (how == Settle::ack || how == Settle::discard) moved_ += count;
+void OriginQueue::on_durable(const std::vector<queue::Receipt>& receipts, Settle how) {
+  in_flight_ -= receipts.size();
+  if (how == Settle::ack || how == Settle::discard) moved_ += receipts.size();
+  for (const queue::Receipt& receipt : receipts) note_durable(receipt);
+  answer_waiting();
 }
 
 void OriginQueue::on_lost(const std::vector<queue::Receipt>& receipts, Settle how) {
   in_flight_ -= receipts.size();
   for (const queue::Receipt& receipt : receipts) to_send_.push_back({receipt, how});
+  fail_waiting();
 }
 
 }  // namespace pannier::forward

@@ -7,10 +7,12 @@
 // is durable.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "common/clock.h"
@@ -87,6 +89,7 @@ class OriginQueue final : public queue::RemoteOrigin {
   std::optional<std::uint64_t> hold(const queue::Receipt& receipt, spool::BodyId body);
   bool stands(std::uint64_t tag) const;
   void settle(std::uint64_t tag, Settle how) override;
+  void when_durable(std::function<void(bool)> done) override;
   // Of a message that was never held.
   void settle_stray(const queue::Receipt& receipt, Settle how);
   std::size_t held() const { return held_.size(); }
@@ -98,11 +101,14 @@ class OriginQueue final : public queue::RemoteOrigin {
   void keep_only(std::vector<queue::Receipt> kept);
   // Settles that are due, and those that went out and are durable, or were lost with a connection.
   std::vector<Settled> take_settles();
-  void on_durable(std::size_t count, Settle how);
+  void on_durable(const std::vector<queue::Receipt>& receipts, Settle how);
   void on_lost(const std::vector<queue::Receipt>& receipts, Settle how);
 
  private:
   void lower(std::uint64_t limit);
+  void note_durable(const queue::Receipt& receipt);
+  void answer_waiting();
+  void fail_waiting();
 
   struct Held {
     queue::Receipt receipt;
@@ -128,6 +134,16 @@ class OriginQueue final : public queue::RemoteOrigin {
   std::vector<Settled> to_send_;
   std::size_t in_flight_ = 0;
   std::uint64_t moved_ = 0;
+
+  // What is settled and not durable, by the order of settling, and who waits for it.
+  struct Waiting {
+    std::uint64_t up_to = 0;
+    std::function<void(bool)> done;
+  };
+  std::map<queue::Receipt, std::uint64_t, ReceiptLess> not_durable_;
+  std::set<std::uint64_t> not_durable_order_;
+  std::uint64_t last_settle_ = 0;
+  std::deque<Waiting> waiting_;
 };
 
 }  // namespace pannier::forward

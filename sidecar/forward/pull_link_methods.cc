@@ -154,7 +154,7 @@ Result<void> PullLink::on_settled(const LinkSettled& settled) {
   for (; durable_ < settled.count; ++durable_) {
     const Sent sent = std::move(sent_.front());
     sent_.pop_front();
-    sent.origin->on_durable(sent.receipts.size(), sent.how);
+    sent.origin->on_durable(sent.receipts, sent.how);
     if (sent.is_stop) --sent.origin->stops_unanswered;
     backoff_.reset();
     parts_.user.on_origin_changed(sent.origin);

@@ -143,7 +143,7 @@ void Queue::on_time(Clock::time_point now) {
   if (retry_at_ && *retry_at_ <= now) retry_at_.reset();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const auto due = unacked_.find(deadlines_.begin()->second);
-    const bool counts = !due->second.is_lease;
+    const bool counts = !due->second.is_lease || due->second.lease_counts;
     give_back(take_unacked(due), {counts});
   }
   answer_getters_until(now);

@@ -106,14 +106,19 @@ class Queue : public std::enable_shared_from_this<Queue> {
   bool give_back(const Receipt& receipt, Return how);
   // Dropped for good (dead-lettering comes in with its issue).
   bool discard(const Receipt& receipt);
-  // A lease of its own for one delivery, whatever the queue's ack timeout. What runs out goes back
-  // uncounted: whoever had it was cut off, and is not at fault.
-  bool extend(const Receipt& receipt, std::chrono::milliseconds timeout);
+  // A lease of its own for one delivery, whatever the queue's ack timeout. What runs out goes back:
+  // uncounted when whoever had it was cut off, and is not at fault (a link); else as a failed
+  // delivery.
+  enum class Expiry : std::uint8_t { uncounted, counts };
+  bool extend(const Receipt& receipt, std::chrono::milliseconds timeout,
+              Expiry expiry = Expiry::uncounted);
   // The lease is over, and the queue's ack timeout begins anew, if it has one.
   bool end_lease(const Receipt& receipt);
   // The ack timeout begins anew, unless the delivery has a lease or another agent owns the message.
   void restart_timeout(const Receipt& receipt);
   bool is_unacked(const Receipt& receipt) const;
+  // Whose the delivery's message is; null: ours, or it is not unacknowledged.
+  std::shared_ptr<RemoteOrigin> origin_of(const Receipt& receipt) const;
 
   // Removes what is ready. Returns how many; durable with `commit`.
   Result<std::uint64_t> purge(Commit& commit);
@@ -162,6 +167,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     bool is_lease = false;                 // the deadline is extend()'s, not the ack timeout's
     std::shared_ptr<RemoteOrigin> origin;  // another agent's: there it is settled, and timed
     std::uint64_t remote_tag = 0;
+    bool lease_counts = false;  // as a failed delivery, when it runs out
   };
   using UnackedMap = std::unordered_map<Sequence, Unacked>;
   struct Getter {

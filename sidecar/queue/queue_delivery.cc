@@ -111,7 +111,7 @@ bool Queue::deliver_one() {
 
 void Queue::note_unacked(Item& item, std::uint64_t delivery) {
   const Sequence sequence = item.entry.sequence;
-  Unacked unacked{item.entry, {}, delivery, {}, false, {}, 0};
+  Unacked unacked{item.entry, {}, delivery, {}, false, {}, 0, false};
   if (is_in_spool(item.entry))
     drop_copy(item);
   else
@@ -287,10 +287,11 @@ void Queue::on_turn_end() {
   enforce_limits();
 }
 
-bool Queue::extend(const Receipt& receipt, std::chrono::milliseconds timeout) {
+bool Queue::extend(const Receipt& receipt, std::chrono::milliseconds timeout, Expiry expiry) {
   const auto found = find_unacked(receipt);
   if (found == unacked_.end()) return false;
   found->second.is_lease = true;
+  found->second.lease_counts = expiry == Expiry::counts;
   set_deadline(receipt.sequence, found->second,
                context_.clock.now() + std::clamp<std::chrono::milliseconds>(
                                           timeout, std::chrono::milliseconds(0), kTimeoutMax));

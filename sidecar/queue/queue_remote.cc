@@ -12,6 +12,10 @@ void Queue::set_remote_source(RemoteSource* source) {
     note_demand();
 }
 
+std::shared_ptr<RemoteOrigin> Queue::origin_of(const Receipt& receipt) const {
+  return is_unacked(receipt) ? unacked_.find(receipt.sequence)->second.origin : nullptr;
+}
+
 void Queue::note_demand() {
   if (remote_source_ != nullptr) remote_source_->note_demand(*this);
 }

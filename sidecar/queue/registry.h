@@ -135,6 +135,10 @@ class Registry {
                                       const Message& message);
   Result<Published> publish_to(const std::vector<QueuePtr>& queues, MessagePtr message);
 
+  // All of them to one queue or none, as one group: too_large, queue_full, access_denied,
+  // spool_full, spool_busy. Not for bodies in parts (registry_batch.cc).
+  Result<Commit> publish_batch(const QueuePtr& queue, std::span<const MessagePtr> messages);
+
   // What `source` pushes to a queue of ours: messages and mark are one group. Of a memory queue
   // there is no mark: it promises nothing that a mark could keep. The parts of what is not taken
   // are the caller's. spool_busy: nothing has happened; there are no other errors.

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "sidecar/queue/message.h"
@@ -27,6 +28,10 @@ class RemoteOrigin {
   virtual ~RemoteOrigin() = default;
   // Once for each message that a queue has taken. Must not call back into the queue.
   virtual void settle(std::uint64_t tag, Settle how) = 0;
+  // Calls back once, later or at once: true when every settle made so far is durable there, false
+  // when that cannot be known any more, as the link was lost. May never call back: who asks has a
+  // limit of its own.
+  virtual void when_durable(std::function<void(bool)> done) = 0;
 };
 
 struct RemoteMessage {

@@ -25,5 +25,43 @@ TEST(OriginQueue, IsStalledUntilItHasNoCreditLeft) {
   EXPECT_FALSE(origin.may_come());
 }
 
+TEST(OriginQueue, SaysThatSettlesAreDurableOnceThoseMadeBeforeAre) {
+  OriginQueue origin("orders", "uid-orders", nullptr);
+  std::vector<bool> said;
+  const auto note = [&said](bool durable) { said.push_back(durable); };
+  origin.when_durable(note);
+  EXPECT_EQ(said, std::vector<bool>{false}) << "nobody is told";
+  origin.on_settle = [] {};
+  origin.when_durable(note);
+  EXPECT_TRUE(said.back()) << "nothing is open";
+  const queue::Receipt first{1, 1};
+  const queue::Receipt second{2, 2};
+  origin.settle_stray(first, OriginQueue::Settle::ack);
+  origin.when_durable(note);
+  origin.settle_stray(second, OriginQueue::Settle::failed);
+  origin.take_settles();
+  origin.on_durable({second}, OriginQueue::Settle::failed);
+  EXPECT_EQ(said.size(), 2u) << "the first is not durable yet";
+  origin.on_durable({first}, OriginQueue::Settle::ack);
+  EXPECT_EQ(said, (std::vector<bool>{false, true, true}));
+}
+
+TEST(OriginQueue, SaysThatNothingIsKnownWhenTheLinkIsLost) {
+  OriginQueue origin("orders", "uid-orders", nullptr);
+  origin.on_settle = [] {};
+  const queue::Receipt receipt{1, 1};
+  std::vector<bool> said;
+  const auto note = [&said](bool durable) { said.push_back(durable); };
+  origin.settle_stray(receipt, OriginQueue::Settle::ack);
+  origin.when_durable(note);
+  origin.take_settles();
+  origin.on_lost({receipt}, OriginQueue::Settle::ack);
+  EXPECT_EQ(said, std::vector<bool>{false});
+  origin.when_durable(note);
+  EXPECT_EQ(said.size(), 1u) << "it is sent again";
+  origin.keep_only({});
+  EXPECT_EQ(said, (std::vector<bool>{false, false})) << "the origin no longer knows it";
+}
+
 }  // namespace
 }  // namespace pannier::forward

@@ -67,6 +67,21 @@ TEST(Queue, CountsAnAckTimeoutAndNotALeaseThatRunsOut) {
   EXPECT_EQ(timed_out->delivery_count, 1);
 }
 
+TEST(Queue, CountsALeaseThatRunsOutWhenItIsTheHoldersFault) {
+  MemoryDisk disk;
+  QueueHarness agent(disk);
+  const QueuePtr queue = agent.declare("orders");
+  agent.publish("orders", "a");
+  const auto leased = agent.get(*queue);
+  ASSERT_TRUE(leased &&
+              queue->extend(leased->receipt, std::chrono::seconds(30), Queue::Expiry::counts));
+  agent.clock.advance(std::chrono::seconds(31));
+  agent.registry->on_time(agent.clock.now());
+  const auto again = agent.get(*queue);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->delivery_count, 1);
+}
+
 TEST(Queue, LetsLinksTakeTurnsToo) {
   MemoryDisk disk;
   QueueHarness agent(disk);

@@ -14,7 +14,9 @@ using testing::SizeIs;
 class TestOrigin final : public RemoteOrigin {
  public:
   void settle(std::uint64_t tag, Settle how) override { settled.emplace_back(tag, how); }
+  void when_durable(std::function<void(bool)> done) override { waiting = std::move(done); }
   std::vector<std::pair<std::uint64_t, Settle>> settled;
+  std::function<void(bool)> waiting;
 };
 
 class TestSource final : public RemoteSource {

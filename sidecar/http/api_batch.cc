@@ -1,0 +1,60 @@
+#include "sidecar/http/api.h"
+#include "sidecar/http/batch_reader.h"
+#include "sidecar/http/json_text.h"
+#include "sidecar/http/message_fields.h"
+
+namespace pannier::http {
+
+// NDJSON is a batch; an array of JSON is one when its first element is a message, or ?batch says
+// so. Everything else is one message as it stands.
+void ApiHandler::messages(const ExchangePtr& exchange, const Route& route) {
+  const Request& request = exchange->request();
+  const std::string type = media_type(request.field("Content-Type").value_or(""));
+  const auto asked = request.parameter("batch");
+  if (asked && asked != "true" && asked != "false")
+    return fail(*exchange, {Errc::bad_argument, "'batch': expected true or false"});
+  const bool is_ndjson = type == "application/x-ndjson";
+  const bool may_be = is_ndjson || (type == "application/json" && is_batch(request.body.text()));
+  if (asked ? asked == "true" : may_be) return batch(exchange, route, is_ndjson);
+  publish(exchange, route);
+}
+
+void ApiHandler::batch(const ExchangePtr& exchange, const Route& route, bool is_ndjson) {
+  const Request& request = exchange->request();
+  if (auto may = may_wait(); !may) return fail(*exchange, may.error());
+  for (const std::string_view name :
+       {"Pannier-Message-Id", "Pannier-Priority", "Pannier-Reply-To", "Pannier-Group",
+        "Pannier-Delay", "Pannier-TTL", "Idempotency-Key"})
+    if (request.field(name))
+      return fail(*exchange, {Errc::bad_argument,
+                              std::string(name) + " means one message: of a batch, each has its "
+                                                  "own keys"});
+  const std::string_view text = request.body.text();
+  if (text.size() > limits_.batch_bytes_max)
+    return fail(*exchange,
+                {Errc::too_large,
+                 "a batch has at most " + std::to_string(limits_.batch_bytes_max) + " bytes"});
+  auto items = is_ndjson ? read_ndjson(text, limits_.batch_messages_max)
+                         : read_array(text, limits_.batch_messages_max);
+  if (!items) return fail(*exchange, items.error());
+  if (items->empty()) return fail(*exchange, {Errc::bad_argument, "a batch without messages"});
+  std::vector<queue::MessagePtr> made;
+  std::string ids = "[";
+  for (BatchItem& item : *items) {
+    if (ids.size() > 1) ids += ',';
+    append_string(ids, *item.properties.message_id);
+    made.push_back(make_message(std::string_view(route.queue).substr(0, queue::kNameSizeMax),
+                                item.properties, std::move(item.body), {}, clock_.now_ms()));
+  }
+  ids += ']';
+  const auto attempt = [this, exchange, route, made = std::move(made), ids = std::move(ids)] {
+    const auto queue = find_or_declare(*exchange, route);
+    if (!queue && queue.error().code == Errc::spool_busy) return false;
+    if (!queue) return fail(*exchange, queue.error()), true;
+    return try_batch(exchange, *queue, made, ids);
+  };
+  attempt_until(exchange, attempt, limits_.room_wait,
+                {Errc::spool_busy, "the disk is behind: try again"});
+}
+
+}  // namespace pannier::http
