@@ -147,6 +147,9 @@ Result<void> Agent::Impl::open_spool() {
   callbacks.on_room = [this] {
     if (registry_) registry_->on_room();
     if (amqp_) amqp_->on_room();
+    if (api_) api_->on_room();
+    for (http::HttpContext* const context : {control_http_.get(), http_.get(), https_.get()})
+      if (context != nullptr) context->on_room();
   };
   auto opened = spool::Spool::open(*disk_, options, {loop_, committer_, pool_}, system_clock(),
                                    std::move(callbacks));
@@ -191,6 +194,7 @@ void Agent::Impl::on_synced(const spool::SyncReport& report) {
   metrics_.spool_sync_batch_records.observe(report.records);
   confirms_.on_synced(report.commit, system_clock().now());
   if (amqp_) amqp_->on_synced(report.commit);
+  if (api_) api_->on_synced(report.commit);
   if (pusher_) pusher_->on_synced(report.commit);
 }
 

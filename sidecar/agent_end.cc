@@ -52,6 +52,7 @@ void Agent::Impl::go_on_ending() {
     if (spool_->synced_commit() < *apps_until_) return;
     apps_until_.reset();
     amqp_->close_apps("the agent is shutting down");
+    close_http();
     loop_.post([] {});  // what they gave back is looked at first
     return;
   }

@@ -16,6 +16,8 @@
 #include "sidecar/forward/push_door.h"
 #include "sidecar/forward/pusher.h"
 #include "sidecar/http/admin_api.h"
+#include "sidecar/http/api.h"
+#include "sidecar/http/http_session.h"
 #include "sidecar/net/listener.h"
 #include "sidecar/net/tls_reload.h"
 #include "sidecar/queue/policy_access.h"
@@ -61,7 +63,10 @@ class Agent::Impl {
   Result<void> open_admin_tls();
   Result<void> open_control();
   Result<void> open_http();
-  MakeSession http_session(http::Handler& handler, bool is_for_apps);
+  void close_http();
+  MakeSession http_session(std::unique_ptr<http::HttpContext>& context, http::Handler& handler,
+                           bool is_for_apps);
+  http::HttpLimits http_limits() const;
   // agent_status.cc
   void make_metrics();
   http::AdminSource admin_source();
@@ -99,7 +104,10 @@ class Agent::Impl {
   forward::LinkLeases leases_{system_clock()};  // outlives the sessions
   forward::PushDoor push_door_;                 // so does this
   std::unique_ptr<amqp::SessionContext> amqp_;
+  std::unique_ptr<http::ApiHandler> api_;
   std::unique_ptr<http::AdminApi> admin_api_, control_api_;
+  // One a listener; they outlive their sessions.
+  std::unique_ptr<http::HttpContext> admin_http_, control_http_, http_, https_;
   std::unique_ptr<forward::NetLinkDialer> dialer_;
   std::unique_ptr<forward::Puller> puller_;
   std::unique_ptr<forward::Pusher> pusher_;

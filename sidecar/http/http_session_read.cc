@@ -147,6 +147,10 @@ void HttpSession::start_login() {
   const Secret secret(authorization);
   cleanse(authorization);
   if (wanted == Login::none) return start_body();
+  if (peer_->is_control) {  // whoever can open the socket
+    incoming_->exchange->principal_ = queue::control_principal();
+    return start_body();
+  }
   const bool is_guest = secret.text().empty() && context_.dev_guest;
   if (secret.text().empty() && !is_guest) {
     if (wanted == Login::optional) return start_body();
