@@ -1,5 +1,6 @@
 """A confirm leaves after the sync that covers it: seen from outside, in the agent's system calls."""
 
+import http.client
 import os
 import pathlib
 import re
@@ -21,7 +22,7 @@ class TracedAgent(DevAgent):
     """A dev agent under strace, which notes what matters."""
 
     def command(self):
-        trace = ["strace", "-f", "-qq", "-e", "trace=fdatasync,recvfrom,sendmsg"]
+        trace = ["strace", "-f", "-qq", "-s", "64", "-e", "trace=fdatasync,recvfrom,sendmsg"]
         return [*trace, "-o", self.folder / "trace", *super().command()]
 
     def terminate(self):
@@ -53,8 +54,25 @@ def test_every_confirm_comes_after_a_sync_that_began_after_its_publish(tmp_path)
     assert confirms == MESSAGES
 
 
-def check(trace):
-    """How many confirms there were; each after a sync. One message is on its way at a time."""
+@pytest.mark.skipif(not can_trace(), reason="strace is not here, or not allowed")
+def test_every_201_comes_after_a_sync_that_began_after_its_publish(tmp_path):
+    with TracedAgent(tmp_path / "traced") as agent:
+        connection = http.client.HTTPConnection("127.0.0.1", agent.port("http"), timeout=30)
+        for number in range(MESSAGES):
+            connection.request("POST", "/orders", b"%d" % number * 100)
+            response = connection.getresponse()
+            assert response.status == 201, response.read()
+            response.read()
+        agent.terminate()
+        trace = (agent.folder / "trace").read_text()
+    assert check(trace, begins="POST /orders", confirms_with="HTTP/1.1 201") == MESSAGES
+
+
+def check(trace, begins="\\0<\\0(", confirms_with=f"= {ACK_BYTES}\n"):
+    """How many confirms there were; each after a sync. One message is on its way at a time.
+
+    A publish begins with basic.publish (class 60, method 40), a confirm is one frame's size.
+    """
     confirms = 0
     syncing = {}  # by thread: whether a publish had been read when the sync began
     unsynced = False  # a publish has been read since
@@ -71,8 +89,8 @@ def check(trace):
             assert rest.rstrip().endswith("= 0"), line
             unsynced = unsynced and not covers
         elif name == "recvfrom" and "basic" not in rest and "= -1" not in rest:
-            unsynced = unsynced or '\\0<\\0(' in rest  # basic.publish: class 60, method 40
-        elif name == "sendmsg" and rest.rstrip().endswith(f"= {ACK_BYTES}"):
+            unsynced = unsynced or begins in rest
+        elif name == "sendmsg" and confirms_with in rest + "\n":
             assert not unsynced, f"a confirm before its sync: {line}"
             confirms += 1
     return confirms
