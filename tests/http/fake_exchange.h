@@ -26,6 +26,7 @@ class FakeExchange final : public Exchange {
     if (is_gone_ || answered) return;
     answered = std::move(response);
     done_ = std::move(done);
+    gone_ = wake_ = {};
   }
   void begin(Response head, std::uint64_t size, std::function<void()> on_room, Done done) override {
     if (is_gone_ || answered) return;
@@ -33,6 +34,7 @@ class FakeExchange final : public Exchange {
     announced_size = size;
     on_room_ = std::move(on_room);
     done_ = std::move(done);
+    gone_ = wake_ = {};
   }
   void put(Slice piece) override { pieces.push_back(std::move(piece)); }
   void cut_off() override { is_cut_off = true; }
@@ -45,10 +47,12 @@ class FakeExchange final : public Exchange {
   // What the connection would do.
   void goes() {
     is_gone_ = true;
+    wake_ = {};
     if (answered) return written(false);
     if (auto gone = std::exchange(gone_, {})) gone();
   }
   void written(bool whole = true) {
+    on_room_ = {};
     if (auto done = std::exchange(done_, {})) done(whole);
   }
   void has_room() {
