@@ -1,4 +1,5 @@
 #include <set>
+#include <utility>
 
 #include "common/log.h"
 #include "common/quantity.h"
@@ -118,7 +119,8 @@ void ApiHandler::answer_durable(const ExchangePtr& exchange,
     });
   };
   arm();
-  for (const auto& origin : settling->origins) origin->when_durable(one_done);
+  // Their callbacks hold the settling, so that it must not hold them.
+  for (const auto& origin : std::exchange(settling->origins, {})) origin->when_durable(one_done);
   if (!settling->has_own) return one_done(true);
   const auto attempt = [this, one_done, arm] {
     registry_.context().journal_changes();
