@@ -71,6 +71,13 @@ class ApiHandler final : public Handler {
     ExchangePtr exchange;
     std::function<bool()> attempt;
     bool is_over = false;  // answered otherwise, or the client has gone
+
+    // It keeps its place, but not its body, which nothing is charged for any more.
+    ExchangePtr end() {
+      is_over = true;
+      attempt = {};
+      return std::move(exchange);
+    }
   };
 
   // api.cc
