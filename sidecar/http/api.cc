@@ -130,13 +130,12 @@ void ApiHandler::attempt_until(const ExchangePtr& exchange, std::function<bool()
   for_room_.push_back(waiting);
   const std::weak_ptr<Retry> weak = waiting;
   exchange->on_gone([weak] {
-    if (const auto gone = weak.lock()) gone->is_over = true;
+    if (const auto gone = weak.lock()) gone->end();
   });
   exchange->wake_at(clock_.now() + limit, [this, alive = alive_, weak, late] {
     const auto waits = weak.lock();
     if (*alive == nullptr || !waits || waits->is_over) return;
-    waits->is_over = true;
-    fail(*waits->exchange, late);
+    fail(*waits->end(), late);
   });
 }
 
@@ -170,10 +169,9 @@ void ApiHandler::close(std::string_view reason) {
     fail(*taker->exchange, error);
   }
   for (const auto& waiting : for_room_) {
-    const bool is_refused = is_refused_when_closing(route_of(waiting->exchange->request()).call);
-    if (waiting->is_over || !is_refused) continue;
-    waiting->is_over = true;
-    fail(*waiting->exchange, error);
+    if (waiting->is_over || !is_refused_when_closing(route_of(waiting->exchange->request()).call))
+      continue;
+    fail(*waiting->end(), error);
   }
 }
 

@@ -31,7 +31,7 @@ struct ApiLimits {
   std::uint64_t request_bytes_max = 256u << 10;  // of calls whose body is arguments
   std::size_t receive_messages_max = 1'000;
   std::uint64_t receive_bytes_max = 4u << 20;    // but for one message alone
-  std::uint64_t received_bytes_max = 32u << 20;  // in all receives' answers that are not written
+  std::uint64_t received_bytes_max = 32u << 20;  // in answers that are not written
   std::size_t peek_messages_max = 100;
   std::size_t takes_waiting = 10'000;
   std::size_t answers_waiting = 65'536;  // for a sync, or for room
@@ -71,6 +71,13 @@ class ApiHandler final : public Handler {
     ExchangePtr exchange;
     std::function<bool()> attempt;
     bool is_over = false;  // answered otherwise, or the client has gone
+
+    // It keeps its place, but not its body, which nothing is charged for any more.
+    ExchangePtr end() {
+      is_over = true;
+      attempt = {};
+      return std::move(exchange);
+    }
   };
 
   // api.cc
@@ -108,6 +115,8 @@ class ApiHandler final : public Handler {
   void read_part(const TakerPtr& taker);
   void on_part(const TakerPtr& taker, const Result<Slice>& part);
   void answer_receive(const TakerPtr& taker);
+  Result<void> may_receive() const;
+  void answer_received(Exchange& exchange, std::string body, Exchange::Done done);
   static void stream(const TakerPtr& taker, queue::Registry& registry, Response head,
                      Exchange::Done done);
 

@@ -47,21 +47,24 @@ void ApiHandler::peek(const ExchangePtr& exchange, const Route& route) {
   }
   const auto queue = find(*exchange, route, Verb::consume);
   if (!queue) return fail(*exchange, queue.error());
+  if (auto may = may_receive(); !may) return fail(*exchange, may.error());
   // What lies in parts, and what is beyond the limit, is told by its size only.
-  const auto answer =
-      [exchange, bytes_max = limits_.receive_bytes_max](const std::vector<queue::Delivery>& found) {
-        std::string out = "{\"messages\":[";
-        std::uint64_t bytes = 0;
-        for (const queue::Delivery& delivery : found) {
-          if (out.back() != '[') out += ',';
-          ShownMessage shown{&delivery, {}, {}};
-          bytes += delivery.message->body.size();
-          if (delivery.message->parts == 0 && bytes <= bytes_max)
-            shown.body = delivery.message->body.text();
-          append_message(out, shown);
-        }
-        exchange->answer(json_answer(200, out + "]}"));
-      };
+  const auto answer = [this, alive = alive_, exchange, bytes_max = limits_.receive_bytes_max](
+                          const std::vector<queue::Delivery>& found) {
+    if (*alive == nullptr) return;
+        if (auto may = may_receive(); !may) return fail(*exchange, may.error());
+    std::string out = "{\"messages\":[";
+    std::uint64_t bytes = 0;
+    for (const queue::Delivery& delivery : found) {
+      if (out.back() != '[') out += ',';
+      ShownMessage shown{&delivery, {}, {}};
+      bytes += delivery.message->body.size();
+      if (delivery.message->parts == 0 && bytes <= bytes_max)
+        shown.body = delivery.message->body.text();
+      append_message(out, shown);
+    }
+    answer_received(*exchange, out + "]}", [](bool) {});
+  };
   (*queue)->peek(max, answer);
 }
 

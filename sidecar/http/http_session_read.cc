@@ -126,7 +126,9 @@ std::optional<Response> HttpSession::check_place(const Request& request,
   const auto origin = request.field("Origin");
   const bool is_local = host && is_local_name(host_of(*host), *peer_) &&
                         (authority.empty() || is_local_name(host_of(authority), *peer_));
-  if (is_local && (!origin || is_same_host(*origin, *host))) return {};
+  // An image of any page gets without an Origin, and getting a message takes it.
+  const bool is_foreign = request.field("Sec-Fetch-Site") == "cross-site";
+  if (is_local && !is_foreign && (!origin || is_same_host(*origin, *host))) return {};
   return problem(Error{Errc::access_denied,
                        is_local ? "pages of other hosts have no access"
                                 : "Host must be localhost or the address of this listener"},

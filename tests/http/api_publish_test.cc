@@ -170,6 +170,8 @@ TEST_F(ApiPublish, WaitsForRoomAndGivesUpAfterItsTime) {
   late->wakes();
   EXPECT_EQ(late.status(), 429u);
   goes->goes();
+  for (const ApiExchange* over : {&late, &goes})
+    EXPECT_EQ(over->fake.use_count(), 1) << "its body is kept, and nothing is charged for it";
   agent.turn();
   agent.turn();
   for (const ApiExchange& each : sent) EXPECT_EQ(each.status(), 201u);

@@ -261,6 +261,36 @@ TEST_F(ApiSettle, LooksWithoutSideEffect) {
     EXPECT_EQ(agent.gets("/v1/queues/orders/peek?max=" + std::string(bad)).status(), 400u);
 }
 
+TEST_F(ApiSettle, LimitsWhatIsOnItsWayToClientsThatDoNotRead) {
+  ApiLimits limits;
+  limits.received_bytes_max = 1'000;
+  agent.api = std::make_unique<ApiHandler>(*agent.registry, agent.access, agent.clock, limits);
+  agent.publish("orders", std::string(2'000, 'x'));
+  agent.turn();
+  const auto unread = agent.gets("/v1/queues/orders/peek");
+  agent.turn();
+  ASSERT_EQ(unread.status(), 200u);
+  EXPECT_EQ(agent.gets("/v1/queues/orders/peek").status(), 429u);
+  EXPECT_EQ(agent.posts("/v1/queues/orders/receive", "").status(), 429u);
+  unread->written();
+  const auto first = agent.gets("/v1/queues/orders/peek");
+  const auto second = agent.gets("/v1/queues/orders/peek");
+  const auto third = agent.posts("/v1/queues/orders/receive", "");
+  agent.turn();
+  EXPECT_EQ(first.status(), 200u);
+  EXPECT_EQ(second.status(), 429u) << "it was asked before the first was answered";
+  EXPECT_EQ(third.status(), 429u);
+  EXPECT_EQ(queue->status().ready, 1u) << "it was given back";
+  first->written();
+  EXPECT_EQ(agent.receives("orders").size(), 1u);
+  const auto gone = agent.gets("/v1/queues/orders/peek");
+  agent.turn();
+  gone->goes();
+  const auto last = agent.gets("/v1/queues/orders/peek");
+  agent.turn();
+  EXPECT_EQ(last.status(), 200u);
+}
+
 TEST_F(ApiSettle, PurgesDurably) {
   for (const char* body : {"a", "b"}) agent.publish("orders", body);
   agent.turn();

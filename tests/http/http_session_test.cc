@@ -298,6 +298,8 @@ TEST_F(HttpSessionTest, KnowsOnlyLocalNamesWhereItIsToldTo) {
   EXPECT_EQ(status("localhost:80", "Origin: http://evil.example\r\n"), 403);
   EXPECT_EQ(status("localhost:80", "Origin: null\r\n"), 403);
   EXPECT_EQ(status("localhost", "", "http://evil.example/q"), 403);
+  EXPECT_EQ(status("localhost:80", "Sec-Fetch-Site: cross-site\r\n"), 403);
+  EXPECT_EQ(status("localhost:80", "Sec-Fetch-Site: same-site\r\n"), 200);
 }
 
 TEST_F(HttpSessionTest, WakesAHandlerUnlessItHasAnswered) {
