@@ -26,8 +26,6 @@ void ApiHandler::receive(const ExchangePtr& exchange, const Route& route) {
                                                     duration_text(limits_.lease_max)});
   const auto queue = find(*exchange, route, Verb::consume);
   if (!queue) return fail(*exchange, queue.error());
-  if (received_bytes_ >= limits_.received_bytes_max)
-    return fail(*exchange, {Errc::limit_reached, "too many bytes are on their way to receivers"});
   const auto of_queue = std::min((*queue)->settings().ack_timeout, limits_.lease_max);
   const std::chrono::milliseconds usual =
       of_queue.count() > 0 ? of_queue : std::chrono::milliseconds(kHttpAckTimeoutDefault);
@@ -103,12 +101,10 @@ void ApiHandler::answer_receive(const TakerPtr& taker) {
   }
   out += "]}";
   if (taker->exchange->is_gone()) return taker->give_back_all(false);
-  const std::uint64_t bytes = out.size();
-  received_bytes_ += bytes;
+  taker->charge->set(out.size());
   taker->exchange->answer(
       json_answer(200, std::move(out)),
-      [this, alive = alive_, queue = taker->queue, sent = std::move(sent), bytes](bool whole) {
-        if (*alive != nullptr) received_bytes_ -= bytes;
+      [queue = taker->queue, sent = std::move(sent), charge = taker->charge](bool whole) {
         if (whole) return;
         for (const queue::Receipt& receipt : sent) static_cast<void>(queue->give_back(receipt, {}));
       });
