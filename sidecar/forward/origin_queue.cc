@@ -167,10 +167,10 @@ void OriginQueue::on_durable(const std::vector<queue::Receipt>& receipts, Settle
   answer_waiting();
 }
 
+// Whoever waits waits on: they are sent again, or keep_only() finds that nothing is known of them.
 void OriginQueue::on_lost(const std::vector<queue::Receipt>& receipts, Settle how) {
   in_flight_ -= receipts.size();
   for (const queue::Receipt& receipt : receipts) to_send_.push_back({receipt, how});
-  fail_waiting();
 }
 
 }  // namespace pannier::forward

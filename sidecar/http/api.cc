@@ -34,10 +34,19 @@ ApiHandler::ApiHandler(queue::Registry& registry, const queue::Access& access, c
       access_(access),
       clock_(clock),
       limits_(limits),
-      alive_(std::make_shared<ApiHandler*>(this)) {}
+      held_(std::make_shared<HeldBytes>()),
+      alive_(std::make_shared<ApiHandler*>(this)) {
+  held_->bytes_max = limits_.received_bytes_max;
+  held_->on_room = [this] {
+    registry_.context().loop.post([this, alive = alive_] {
+      if (*alive != nullptr) on_held_room();
+    });
+  };
+}
 
 ApiHandler::~ApiHandler() {
   *alive_ = nullptr;
+  held_->on_room = {};
   for (const TakerPtr& taker : std::exchange(takers_, {})) {
     taker->end();
     taker->give_back_all(false);

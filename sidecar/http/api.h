@@ -26,12 +26,13 @@ namespace pannier::http {
 
 struct ApiLimits {
   std::uint64_t message_bytes_max = 16u << 20;
+  std::uint64_t properties_bytes_max = 64u << 10;
   std::uint64_t batch_bytes_max = 4u << 20;  // the request
   std::size_t batch_messages_max = 4'096;
   std::uint64_t request_bytes_max = 256u << 10;  // of calls whose body is arguments
   std::size_t receive_messages_max = 1'000;
   std::uint64_t receive_bytes_max = 4u << 20;    // but for one message alone
-  std::uint64_t received_bytes_max = 32u << 20;  // in answers that are not written
+  std::uint64_t received_bytes_max = 32u << 20;  // on their way to all takers
   std::size_t peek_messages_max = 100;
   std::size_t takes_waiting = 10'000;
   std::size_t answers_waiting = 65'536;  // for a sync, or for room
@@ -93,6 +94,7 @@ class ApiHandler final : public Handler {
   // api_publish.cc, api_batch.cc
   void publish(const ExchangePtr& exchange, const Route& route);
   Result<queue::QueuePtr> find_or_declare(const Exchange& exchange, const Route& route);
+  Result<void> check_size(const queue::Message& message) const;
   bool try_publish(const ExchangePtr& exchange, const queue::QueuePtr& queue,
                    const queue::MessagePtr& message, const std::string& id);
   void messages(const ExchangePtr& exchange, const Route& route);
@@ -106,6 +108,7 @@ class ApiHandler final : public Handler {
   void start(const ExchangePtr& exchange, const queue::QueuePtr& queue, std::size_t max,
              std::chrono::milliseconds wait, std::optional<std::chrono::milliseconds> lease);
   void consume(const TakerPtr& taker);
+  void on_held_room();
   void note(const std::weak_ptr<Taker>& taker);
   void on_taken(const TakerPtr& taker);
   void finish(const TakerPtr& taker);
@@ -116,7 +119,6 @@ class ApiHandler final : public Handler {
   void on_part(const TakerPtr& taker, const Result<Slice>& part);
   void answer_receive(const TakerPtr& taker);
   Result<void> may_receive() const;
-  void answer_received(Exchange& exchange, std::string body, Exchange::Done done);
   static void stream(const TakerPtr& taker, queue::Registry& registry, Response head,
                      Exchange::Done done);
 
@@ -138,7 +140,7 @@ class ApiHandler final : public Handler {
   std::multimap<queue::Commit, std::function<void()>> for_sync_;
   std::deque<std::shared_ptr<Retry>> for_room_;
   std::set<TakerPtr> takers_;
-  std::uint64_t received_bytes_ = 0;
+  std::shared_ptr<HeldBytes> held_;
   std::optional<std::string> closing_;
   std::shared_ptr<ApiHandler*> alive_;  // for callbacks that may come later than we are
 };

@@ -45,6 +45,9 @@ void ApiHandler::batch(const ExchangePtr& exchange, const Route& route, bool is_
     append_string(ids, *item.properties.message_id);
     made.push_back(make_message(std::string_view(route.queue).substr(0, queue::kNameSizeMax),
                                 item.properties, std::move(item.body), {}, clock_.now_ms()));
+    if (auto fits = check_size(*made.back()); !fits)
+      return fail(*exchange, {fits.error().code, "message " + std::to_string(made.size()) + ": " +
+                                                     fits.error().detail});
   }
   ids += ']';
   const auto attempt = [this, exchange, route, made = std::move(made), ids = std::move(ids)] {

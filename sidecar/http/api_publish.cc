@@ -34,6 +34,17 @@ Result<queue::QueuePtr> ApiHandler::find_or_declare(const Exchange& exchange, co
   return declared->queue;
 }
 
+// Properties cross to AMQP's consumers and to other agents in one frame.
+Result<void> ApiHandler::check_size(const queue::Message& message) const {
+  if (message.body_size > limits_.message_bytes_max)
+    return Error{Errc::too_large,
+                 "a message has at most " + std::to_string(limits_.message_bytes_max) + " bytes"};
+  if (message.properties().size() > limits_.properties_bytes_max)
+    return Error{Errc::too_large, "a message's headers and properties have at most " +
+                                      std::to_string(limits_.properties_bytes_max) + " bytes"};
+  return {};
+}
+
 void ApiHandler::publish(const ExchangePtr& exchange, const Route& route) {
   Request& request = exchange->request();
   const auto properties = properties_of(request);
@@ -48,10 +59,7 @@ void ApiHandler::publish(const ExchangePtr& exchange, const Route& route) {
   message.parts = request.body_parts;
   message.body_size = request.body_id != 0 ? request.body_size : request.body.size();
   message.attributes = attributes_of(request);
-  if (message.body_size > limits_.message_bytes_max)
-    return fail(*exchange,
-                {Errc::too_large,
-                 "a message has at most " + std::to_string(limits_.message_bytes_max) + " bytes"});
+  if (auto fits = check_size(message); !fits) return fail(*exchange, fits.error());
   const auto made = std::make_shared<const queue::Message>(std::move(message));
   const auto attempt = [this, exchange, route, made, id = *properties->message_id] {
     // Anew each time: it may have been deleted, or the policy changed, while this waited.

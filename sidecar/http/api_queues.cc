@@ -35,6 +35,11 @@ void ApiHandler::show(const ExchangePtr& exchange, const Route& route) {
   exchange->answer(json_answer(200, std::move(out)));
 }
 
+Result<void> ApiHandler::may_receive() const {
+  if (!held_->is_full()) return {};
+  return Error{Errc::limit_reached, "too many bytes are on their way to receivers"};
+}
+
 void ApiHandler::peek(const ExchangePtr& exchange, const Route& route) {
   std::size_t max = kPeekDefault;
   if (const auto text = exchange->request().parameter("max")) {
@@ -52,7 +57,7 @@ void ApiHandler::peek(const ExchangePtr& exchange, const Route& route) {
   const auto answer = [this, alive = alive_, exchange, bytes_max = limits_.receive_bytes_max](
                           const std::vector<queue::Delivery>& found) {
     if (*alive == nullptr) return;
-        if (auto may = may_receive(); !may) return fail(*exchange, may.error());
+    if (auto may = may_receive(); !may) return fail(*exchange, may.error());
     std::string out = "{\"messages\":[";
     std::uint64_t bytes = 0;
     for (const queue::Delivery& delivery : found) {
@@ -63,7 +68,9 @@ void ApiHandler::peek(const ExchangePtr& exchange, const Route& route) {
         shown.body = delivery.message->body.text();
       append_message(out, shown);
     }
-    answer_received(*exchange, out + "]}", [](bool) {});
+    const auto charge = std::make_shared<HeldCharge>(held_);
+    charge->set(out.size());
+    exchange->answer(json_answer(200, out + "]}"), [charge](bool) {});  // until it is written
   };
   (*queue)->peek(max, answer);
 }

@@ -26,7 +26,6 @@ void ApiHandler::receive(const ExchangePtr& exchange, const Route& route) {
                                                     duration_text(limits_.lease_max)});
   const auto queue = find(*exchange, route, Verb::consume);
   if (!queue) return fail(*exchange, queue.error());
-  if (auto may = may_receive(); !may) return fail(*exchange, may.error());
   const auto of_queue = std::min((*queue)->settings().ack_timeout, limits_.lease_max);
   const std::chrono::milliseconds usual =
       of_queue.count() > 0 ? of_queue : std::chrono::milliseconds(kHttpAckTimeoutDefault);
@@ -88,10 +87,6 @@ void ApiHandler::on_part(const TakerPtr& taker, const Result<Slice>& part) {
 }
 
 void ApiHandler::answer_receive(const TakerPtr& taker) {
-  if (auto may = may_receive(); !may) {  // others were answered while it waited
-    taker->give_back_all(false);
-    return fail(*taker->exchange, may.error());
-  }
   std::string out = "{\"messages\":[";
   std::vector<queue::Receipt> sent;
   for (std::size_t i = 0; i < taker->deliveries.size(); ++i) {
@@ -106,29 +101,13 @@ void ApiHandler::answer_receive(const TakerPtr& taker) {
   }
   out += "]}";
   if (taker->exchange->is_gone()) return taker->give_back_all(false);
-  answer_received(*taker->exchange, std::move(out),
-                  [queue = taker->queue, sent = std::move(sent)](bool whole) {
-                    if (whole) return;
-                    for (const queue::Receipt& receipt : sent)
-                      static_cast<void>(queue->give_back(receipt, {}));
-                  });
-}
-
-Result<void> ApiHandler::may_receive() const {
-  if (received_bytes_ < limits_.received_bytes_max) return {};
-  return Error{Errc::limit_reached, "too many bytes are on their way to receivers"};
-}
-
-// Counted for as long as the client lets them wait.
-void ApiHandler::answer_received(Exchange& exchange, std::string body, Exchange::Done done) {
-  if (exchange.is_gone()) return;
-  const std::uint64_t bytes = body.size();
-  received_bytes_ += bytes;
-  exchange.answer(json_answer(200, std::move(body)),
-                  [this, alive = alive_, bytes, done = std::move(done)](bool whole) {
-                    if (*alive != nullptr) received_bytes_ -= bytes;
-                    done(whole);
-                  });
+  taker->charge->set(out.size());
+  taker->exchange->answer(
+      json_answer(200, std::move(out)),
+      [queue = taker->queue, sent = std::move(sent), charge = taker->charge](bool whole) {
+        if (whole) return;
+        for (const queue::Receipt& receipt : sent) static_cast<void>(queue->give_back(receipt, {}));
+      });
 }
 
 }  // namespace pannier::http

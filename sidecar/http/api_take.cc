@@ -67,10 +67,11 @@ void ApiHandler::start(const ExchangePtr& exchange, const queue::QueuePtr& queue
                        std::optional<std::chrono::milliseconds> lease) {
   if (takers_.size() >= limits_.takes_waiting)
     return fail(*exchange, {Errc::limit_reached, "too many requests wait for messages"});
+  if (auto may = may_receive(); !may) return fail(*exchange, may.error());
   if (queue->has_exclusive_consumer())
     return fail(*exchange, {Errc::access_denied, "queue '" + queue->name() + "' in exclusive use"});
   const auto self = std::make_shared<std::weak_ptr<Taker>>();
-  const auto taker = std::make_shared<Taker>(exchange, queue, max, limits_.receive_bytes_max,
+  const auto taker = std::make_shared<Taker>(exchange, queue, max, limits_.receive_bytes_max, held_,
                                              [this, self] { note(*self); });
   *self = taker;
   taker->lease = lease;
@@ -102,6 +103,14 @@ void ApiHandler::start(const ExchangePtr& exchange, const queue::QueuePtr& queue
 void ApiHandler::consume(const TakerPtr& taker) {
   taker->is_consuming = true;
   taker->queue->add_consumer(*taker);
+}
+
+// Those that wait may be given messages again.
+void ApiHandler::on_held_room() {
+  std::set<queue::QueuePtr> queues;
+  for (const TakerPtr& taker : takers_)
+    if (taker->is_consuming) queues.insert(taker->queue);
+  for (const queue::QueuePtr& queue : queues) queue->pump();
 }
 
 // From within the queue's delivery loop: looked at later.
@@ -158,7 +167,8 @@ void ApiHandler::answer_take(const TakerPtr& taker) {
   const queue::Delivery& delivery = taker->deliveries.front();
   Response response;
   response.fields = fields_of(delivery);
-  const auto done = [queue = taker->queue, receipt = delivery.receipt](bool whole) {
+  const auto done = [queue = taker->queue, receipt = delivery.receipt,
+                     charge = taker->charge](bool whole) {
     if (whole)
       static_cast<void>(queue->ack(receipt));
     else

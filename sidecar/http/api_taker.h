@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sidecar/http/exchange.h"
+#include "sidecar/http/held_bytes.h"
 #include "sidecar/queue/queue.h"
 #include "sidecar/queue/registry.h"
 
@@ -19,14 +20,15 @@ class Taker final : public queue::Consumer, public std::enable_shared_from_this<
  public:
   // `note` is called from within the queue's delivery loop.
   Taker(ExchangePtr with_exchange, queue::QueuePtr from, std::size_t max, std::uint64_t bytes_max,
-        std::function<void()> note)
+        const std::shared_ptr<HeldBytes>& held, std::function<void()> note)
       : exchange(std::move(with_exchange)),
         queue(std::move(from)),
+        charge(std::make_shared<HeldCharge>(held)),
         max_(max),
         bytes_max_(bytes_max),
         note_(std::move(note)) {}
 
-  bool has_credit() const override { return !has_ended && !is_full(); }
+  bool has_credit() const override { return !has_ended && !is_full() && charge->may_grow(); }
   std::uint32_t credit() const override {
     if (!has_credit()) return 0;
     return static_cast<std::uint32_t>(std::min<std::size_t>(kCreditMax, max_ - deliveries.size()));
@@ -39,6 +41,9 @@ class Taker final : public queue::Consumer, public std::enable_shared_from_this<
 
   void add(queue::Delivery delivery) {
     bytes += delivery.message->bytes();
+    // A body in parts is put together for a receive, and streamed to a GET.
+    const bool is_in_parts = delivery.message->parts > 0;
+    charge->add(is_in_parts && !lease ? 0 : delivery.message->bytes());
     deliveries.push_back(std::move(delivery));
     note_();
   }
@@ -57,10 +62,12 @@ class Taker final : public queue::Consumer, public std::enable_shared_from_this<
     for (const queue::Delivery& delivery : deliveries)
       static_cast<void>(queue->give_back(delivery.receipt, {counts}));
     deliveries.clear();
+    charge->set(0);
   }
 
   const ExchangePtr exchange;
   const queue::QueuePtr queue;
+  const std::shared_ptr<HeldCharge> charge;  // until the answer is written
   std::vector<queue::Delivery> deliveries;
   std::uint64_t bytes = 0;
   std::optional<std::chrono::milliseconds> lease;  // of a receive

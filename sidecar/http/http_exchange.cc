@@ -9,12 +9,13 @@
 namespace pannier::http {
 namespace {
 
-void check(Response& response, std::string_view target) {
-  if (is_sendable(response)) return;
+bool check(Response& response, std::string_view target) {
+  if (is_sendable(response)) return true;
   static log::RateLimit limit(5);
   log::error(limit, "an answer had a status or field that must not be sent",
              {{"status", response.status}});
   response = problem(500, "unexpected", "the answer could not be sent", target);
+  return false;
 }
 
 }  // namespace
@@ -25,9 +26,11 @@ HttpExchange::HttpExchange(HttpSession& session, std::shared_ptr<const net::Peer
 
 void HttpExchange::answer(Response response, Done done) {
   if (session_ == nullptr || is_answered_) return;
-  check(response, request_.target);
+  const bool is_sent = check(response, request_.target);
   response_ = std::move(response);
   done_ = std::move(done);
+  // Whatever arrives, it is not what was to be answered.
+  if (!is_sent && done_) done_ = [held = std::move(done_)](bool) { held(false); };
   is_answered_ = true;
   charges_.clear();
   wake_at_.reset(), wake_ = {}, gone_ = {};

@@ -1,6 +1,7 @@
 #include "sidecar/http/message_json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "common/quantity.h"
@@ -22,7 +23,9 @@ struct ValueWriter {
   }
   template <std::floating_point T>
   void operator()(T value) {
-    out += std::isfinite(value) ? std::to_string(value) : "null";
+    if (!std::isfinite(value)) return void(out += "null");
+    char digits[32];  // the shortest that reads back as the same number
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
   }
   void operator()(const queue::Decimal& value) {
     out += std::to_string(value.value) + "e-" + std::to_string(value.scale);

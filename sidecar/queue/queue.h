@@ -72,8 +72,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   // Takes up what the spool has of it: at start.
   void recover();
-  // A publish that may_put has refused.
-  void note_refused() { ++counters_.refused; }
+  // Publishes that may_put has refused.
+  void note_refused(std::uint64_t messages = 1) { counters_.refused += messages; }
   // The limits' answer to a message of that size, or to some: queue_full, or access_denied while
   // ending.
   Result<void> may_put(std::uint64_t bytes, std::uint64_t messages = 1) const;

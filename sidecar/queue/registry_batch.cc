@@ -14,7 +14,10 @@ Result<Commit> Registry::publish_batch(const QueuePtr& queue,
     bytes += message->bytes();
     memory += memory_of(*message);
   }
-  if (auto may = queue->may_put(bytes, messages.size()); !may) return may.error();
+  if (auto may = queue->may_put(bytes, messages.size()); !may) {
+    if (may.error().code == Errc::queue_full) queue->note_refused(messages.size());
+    return may.error();
+  }
   const bool is_memory = queue->settings().durability == Durability::memory;
   if (queue->keeps_in_memory(*messages.front()) && context_.affords(memory)) {
     for (const MessagePtr& message : messages) {
@@ -37,6 +40,7 @@ Result<Commit> Registry::publish_batch(const QueuePtr& queue,
   for (const MessagePtr& message : messages) group.publish(content_of(*message), {&target, 1});
   auto commit = context_.spool.append(group);
   if (!commit) return commit.error();
+  if (!is_memory) context_.journaled_publishes += messages.size();
   for (std::size_t i = 0; i < messages.size(); ++i) queue->put(group.entries()[i], messages[i]);
   group.clear();
   group_ = std::move(group);

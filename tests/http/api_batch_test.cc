@@ -38,11 +38,10 @@ TEST_F(ApiBatch, PublishesLinesOfJsonInOrder) {
 }
 
 TEST_F(ApiBatch, TakesAnArrayWhoseFirstElementIsAMessage) {
-  const auto sent = agent.posts(
-      kMessages,
-      R"([{"body":1,"priority":3,"group":"g","replyTo":"r",)"
-      R"("headers":{"n":5,"s":"t"}},{"body":"x"}])",
-      kJson);
+  const auto sent = agent.posts(kMessages,
+                                R"([{"body":1,"priority":3,"group":"g","replyTo":"r",)"
+                                R"("headers":{"n":5,"s":"t"}},{"body":"x"}])",
+                                kJson);
   agent.turn();
   ASSERT_EQ(sent.status(), 201u) << sent.body();
   const auto first = agent.get(*queue, true);
@@ -99,6 +98,45 @@ TEST_F(ApiBatch, RefusesWhatIsTooMuchAtOnce) {
   EXPECT_EQ(agent.posts(kMessages, large, kNdjson).status(), 413u);
   agent.turn();
   EXPECT_EQ(queue->status().ready, 0u);
+}
+
+TEST_F(ApiBatch, HoldsEachMessageToTheLimitsOfOne) {
+  ApiLimits limits;
+  limits.message_bytes_max = 100;
+  MemoryDisk other;
+  ApiHarness small(other, limits);
+  const auto listed = small.declare("orders");
+  const std::string fits = "{\"bodyText\":\"" + std::string(100, 'x') + "\"}\n";
+  const std::string large = "{\"bodyText\":\"" + std::string(101, 'x') + "\"}\n";
+  const auto refused = small.posts(kMessages, fits + large, kNdjson);
+  EXPECT_EQ(refused.status(), 413u) << refused.body();
+  EXPECT_NE(refused.body().find("message 2: "), std::string::npos) << refused.body();
+  const auto sent = small.posts(kMessages, fits + fits, kNdjson);
+  small.turn();
+  EXPECT_EQ(sent.status(), 201u) << sent.body();
+  EXPECT_EQ(listed->status().ready, 2u);
+}
+
+// They go to AMQP's consumers in one frame, which has at most 128 KiB.
+TEST_F(ApiBatch, RefusesHeadersThatNoFrameCouldCarry) {
+  const std::string large(64u << 10, 'y');
+  const auto sent =
+      agent.posts(kMessages, R"({"body":1,"headers":{"a":")" + large + "\"}}", kNdjson);
+  EXPECT_EQ(sent.status(), 413u);
+  EXPECT_EQ(queue->status().ready, 0u);
+}
+
+TEST_F(ApiBatch, IsCountedAsItsMessages) {
+  agent.posts(kMessages, "{\"body\":1}\n{\"body\":2}\n{\"body\":3}", kNdjson);
+  agent.turn();
+  EXPECT_EQ(agent.registry->context().journaled_publishes, 3u) << "what status calls confirmed";
+  queue::QueueSettings settings = queue->settings();
+  settings.messages_max = 4;
+  settings.overflow = Overflow::reject_publish;
+  queue->change(settings);
+  const auto refused = agent.posts(kMessages, "{\"body\":1}\n{\"body\":2}", kNdjson);
+  EXPECT_EQ(refused.status(), 429u);
+  EXPECT_EQ(queue->status().counters.refused, 2u);
 }
 
 TEST_F(ApiBatch, IsThereAsAWholeOrNotAtAllAfterAPowerCut) {

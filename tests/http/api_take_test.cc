@@ -160,5 +160,36 @@ TEST_F(ApiTake, AnswersOtherMethodsAndPathsWithWhatThereIs) {
   EXPECT_NE(unknown.body().find("wiat"), std::string::npos);
 }
 
+TEST_F(ApiTake, ShowsNumbersInHeadersAsTheyWere) {
+  agent.posts("/v1/queues/orders/messages",
+              R"({"body":1,"headers":{"a":1e-7,"b":0.1,"c":1e300,"d":-2.5}})",
+              {{"Content-Type", "application/x-ndjson"}});
+  agent.turn();
+  const Json headers = agent.receives("orders")[0]["headers"];
+  EXPECT_EQ(headers, (Json{{"a", 1e-7}, {"b", 0.1}, {"c", 1e300}, {"d", -2.5}}));
+}
+
+TEST_F(ApiTake, GivesThoseWhoWaitNoMoreThanMayBeInMemoryForAllOfThem) {
+  ApiLimits limits;
+  limits.received_bytes_max = 2'000;
+  MemoryDisk other;
+  ApiHarness small(other, limits);
+  const auto orders = small.declare("orders");
+  std::vector<ApiExchange> waiting;
+  for (int i = 0; i < 6; ++i) waiting.push_back(small.gets("/orders?wait=20s"));
+  for (int i = 0; i < 6; ++i) small.posts("/orders", std::string(1'000, 'x'));
+  small.turn();
+  EXPECT_LE(orders->status().unacked, 2u);
+  EXPECT_EQ(small.gets("/orders").status(), 429u);
+  // Each that is written makes room for the next.
+  for (int round = 0; round < 6; ++round) {
+    for (const ApiExchange& each : waiting)
+      if (each.status() != 0) each.fake->written();
+    small.turn();
+    EXPECT_LE(orders->status().unacked, 2u);
+  }
+  EXPECT_EQ(orders->status().ready, 0u) << "all were given to somebody";
+}
+
 }  // namespace
 }  // namespace pannier::http

@@ -174,8 +174,11 @@ TEST_F(HttpSessionTest, EndsTheConnectionInTheMidstOfABodyThatIsCutOff) {
 TEST_F(HttpSessionTest, NeverSplitsAnAnswer) {
   HttpPeer peer(agent);
   peer.sends(get("/1"));
-  exchanges()[0]->answer({200, {{"X-Id", "a\r\nSet-Cookie: b"}}, {}});
+  std::optional<bool> done;
+  exchanges()[0]->answer({200, {{"X-Id", "a\r\nSet-Cookie: b"}}, {}},
+                         [&](bool whole) { done = whole; });
   const std::string got = peer.gets();
+  EXPECT_EQ(done, false) << "a message that it was to carry is not settled";
   EXPECT_EQ(status_in(got), 500);
   EXPECT_FALSE(has(got, "Set-Cookie"));
 }
