@@ -4,20 +4,11 @@
 
 #include "common/log.h"
 #include "sidecar/forward/link_consumer.h"
+#include "sidecar/forward/link_decode.h"
 #include "sidecar/forward/link_receipts.h"
 #include "sidecar/forward/push_channel.h"
 
 namespace pannier::forward {
-namespace {
-
-template <typename Method, typename Act>
-Result<void> with(ByteView payload, Act&& act) {
-  const auto decoded = amqp::decode<Method>(payload);
-  if (!decoded) return decoded.error();
-  return act(*decoded);
-}
-
-}  // namespace
 
 LinkChannel::LinkChannel(amqp::ChannelId id, amqp::SessionContext& context,
                          amqp::SessionLink& session, LinkLeases& leases)

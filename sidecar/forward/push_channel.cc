@@ -3,18 +3,9 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "sidecar/forward/link_decode.h"
 
 namespace pannier::forward {
-namespace {
-
-template <typename Method, typename Act>
-Result<void> with(ByteView payload, Act&& act) {
-  const auto decoded = amqp::decode<Method>(payload);
-  if (!decoded) return decoded.error();
-  return act(*decoded);
-}
-
-}  // namespace
 
 PushChannel::PushChannel(amqp::ChannelId id, amqp::SessionContext& context,
                          amqp::SessionLink& session, PushDoor& door)

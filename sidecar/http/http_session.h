@@ -87,7 +87,6 @@ class HttpSession final : public net::Session {
 
   // Time
   void follow_limit();
-  void on_limit();
   void wake_exchanges(Clock::time_point now);
 
   HttpContext& context_;
