@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/base64.h"
 #include "common/quantity.h"
 #include "common/random.h"
 #include "sidecar/http/json_text.h"

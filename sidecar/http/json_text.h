@@ -1,4 +1,4 @@
-// JSON as text: strings, base64 and the check of a value that is passed on as it stands.
+// JSON as text: strings, and the check of a value that is passed on as it stands.
 //
 // Pure functions; any thread. What is checked is never kept as a tree.
 #pragma once
@@ -19,9 +19,6 @@ inline constexpr std::size_t kJsonDepthMax = 64;
 void append_string(std::string& out, std::string_view text);
 // "key":
 void append_key(std::string& out, std::string_view key);
-std::string base64(std::string_view bytes);
-std::optional<Bytes> from_base64(std::string_view text);
-bool is_utf8(std::string_view text);
 // One JSON value, no deeper than kJsonDepthMax, that can stand within another document.
 bool is_json(std::string_view text);
 // "application/json; charset=utf-8" is application/json; so is what ends in +json.

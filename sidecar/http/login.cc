@@ -2,34 +2,14 @@
 
 #include <string>
 
+#include "common/base64.h"
 #include "sidecar/http/response_head.h"
 
 namespace pannier::http {
 namespace {
 
-constexpr std::string_view kDigits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 Error refused() {
   return {Errc::not_authenticated, "the field Authorization is neither Basic nor Bearer"};
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  for (int i = 0; i < 2 && !text.empty() && text.back() == '='; ++i) text.remove_suffix(1);
-  std::string bytes;
-  unsigned held = 0;
-  int bits = 0;
-  for (const char c : text) {
-    const std::size_t value = kDigits.find(c);
-    if (value == std::string_view::npos) return {};
-    held = (held << 6 | static_cast<unsigned>(value)) & 0xffffu;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(held >> bits & 0xffu);
-  }
-  if (bits >= 6) return {};
-  return bytes;
 }
 
 }  // namespace
@@ -46,7 +26,7 @@ Result<queue::Credentials> credentials_of(std::string_view authorization) {
     return credentials;
   }
   if (!same_name(scheme, "Basic")) return refused();
-  const auto plain = from_base64(rest);
+  const auto plain = from_base64(rest, Padding::optional);
   const std::size_t colon = plain ? plain->find(':') : std::string::npos;
   if (colon == std::string::npos) return refused();
   credentials.user = plain->substr(0, colon);

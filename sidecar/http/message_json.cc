@@ -4,7 +4,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "common/base64.h"
 #include "common/quantity.h"
+#include "common/utf8.h"
 #include "sidecar/http/json_text.h"
 
 namespace pannier::http {
@@ -32,7 +34,7 @@ struct ValueWriter {
   }
   void operator()(const std::string& value) { append_string(out, value); }
   void operator()(const queue::ByteArray& value) {
-    append_string(out, base64(as_text(value.bytes)));
+    append_string(out, to_base64(as_text(value.bytes)));
   }
   void operator()(const queue::Timestamp& value) { out += std::to_string(value.seconds); }
   void operator()(const queue::Array& value) {
@@ -74,7 +76,7 @@ void append_body(std::string& out, std::string_view body, std::string_view conte
     out += ",\"bodyText\":";
     append_string(out, body);
   } else {
-    out += ",\"bodyBase64\":\"" + base64(body) + '"';
+    out += ",\"bodyBase64\":\"" + to_base64(body) + '"';
   }
 }
 
