@@ -1,0 +1,41 @@
+// DocumentBoard: the policy and members documents of every agent, as they should be now.
+//
+// Any thread. Whoever hands documents out (the agents' door; the local runner, which writes files)
+// listens and reads. Nothing survives the process: documents are rendered again from the objects.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace pannier {
+
+struct AgentDocuments {
+  std::string policy;  // their texts
+  std::string members;
+  std::string policy_version;  // content_hash of the text
+  std::string members_version;
+
+  bool operator==(const AgentDocuments&) const = default;
+};
+
+class DocumentBoard {
+ public:
+  using Listener = std::function<void(const std::string& pod_uid, const AgentDocuments&)>;
+
+  // Before the first document. Called on the thread that puts, without a lock held.
+  void listen(Listener listener);
+
+  void put(const std::string& pod_uid, std::string policy, std::string members);
+  void forget(const std::string& pod_uid);
+  std::optional<AgentDocuments> find(const std::string& pod_uid) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, AgentDocuments> documents_;
+  Listener listener_;
+};
+
+}  // namespace pannier
