@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import ssl
@@ -18,10 +19,21 @@ STOP_LIMIT_S = 30
 
 
 def free_port():
-    """A port that nobody has now: agents with a file cannot ask for any."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has now, and no connection gets by itself before an agent listens there.
+
+    Agents with a file cannot ask for any free one.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        first_of_connections = int(file.read().split()[0])
+    for _ in range(1_000):
+        port = random.randrange(10_240, first_of_connections)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no port is free below those of connections")
 
 
 class Agent:
