@@ -111,7 +111,7 @@ TEST(Manifests, KnowWhereEachDocumentBegins) {
   ASSERT_TRUE(read) << read.error().detail;
   ASSERT_EQ(read->size(), 2u);
   EXPECT_EQ((*read)[0].place.line, 3);
-  EXPECT_EQ((*read)[1].place.line, 9);
+  EXPECT_EQ((*read)[1].place.line, 10);
   EXPECT_EQ(read_manifests("# nothing\n", "a")->size(), 0u);
 }
 
@@ -119,7 +119,7 @@ TEST(Manifests, TellOfEveryMistakeOfAFileAtOnceWithItsPlace) {
   const std::string error =
       error_of(queue_with("spec: {paused: 1}") + "---\n" + pod_with("  tolerations: []"));
   EXPECT_THAT(error, HasSubstr("a.yaml:4:16: spec.paused: expected true or false"));
-  EXPECT_THAT(error, HasSubstr("\na.yaml:10:3: spec.tolerations: expected what a process of this "
+  EXPECT_THAT(error, HasSubstr("\na.yaml:11:3: spec.tolerations: expected what a process of this "
                                "machine can have, found tolerations, which cannot be honoured "
                                "without a cluster: remove it"));
 }
@@ -204,7 +204,7 @@ TEST(Manifests, KeepTheValuesOfASecretOutOfErrors) {
 
 // Every place of a value, as a JSON pointer and as errors write it.
 struct Place {
-  Json::json_pointer pointer;
+  Json::json_pointer pointer{};
   std::string path;
 };
 void gather(const Json& json, const Place& here, std::vector<Place>& places) {
@@ -230,7 +230,7 @@ TEST(Manifests, NameThePathOfAWrongTypeAtEveryFieldAndSoDoObjectsOfTheApi) {
   std::size_t tried = 0;
   for (const kube::Object& object : sample_objects()) {
     std::vector<Place> places;
-    gather(object.json(), {}, places);
+    gather(object.json(), Place{}, places);
     for (const Place& place : places) {
       for (const Json& wrong : wrong_values(object.json()[place.pointer])) {
         Json json = object.json();
@@ -242,10 +242,10 @@ TEST(Manifests, NameThePathOfAWrongTypeAtEveryFieldAndSoDoObjectsOfTheApi) {
         if (!parsed || !place.path.starts_with("spec")) continue;
         const auto read = read_typed(*parsed);
         const bool is_ours = object.kind() != kPodKind;
-        if (is_ours || !read)
-          EXPECT_THAT(read ? "no error" : read.error().detail,
-                      HasSubstr(" " + place.path + ": expected"))
-              << json.dump();
+        if (!is_ours && read) continue;
+        EXPECT_THAT(read ? "no error" : read.error().detail,
+                    HasSubstr(" " + place.path + ": expected"))
+            << json.dump();
       }
     }
   }
@@ -254,7 +254,10 @@ TEST(Manifests, NameThePathOfAWrongTypeAtEveryFieldAndSoDoObjectsOfTheApi) {
 
 TEST(Manifests, RefuseHostileTextWithAnError) {
   const std::string good = queue_with("spec: {}");
-  EXPECT_THAT(error_of(good + "x: " + std::string(100'000, '[')), HasSubstr("levels of nesting"));
+  std::string deep = "x: ";
+  for (int i = 0; i < 100'000; ++i) deep += "{a: ";
+  EXPECT_THAT(error_of(good + deep), HasSubstr("levels of nesting"));
+  EXPECT_THAT(error_of(good + "x: " + std::string(100'000, '[')), HasSubstr("a.yaml:5:"));
   EXPECT_THAT(error_of(good + "# " + std::string(5u << 20, 'x')), HasSubstr("bytes"));
   EXPECT_THAT(error_of(good + std::string(1, '\0')), HasSubstr("expected text in UTF-8"));
   EXPECT_THAT(error_of(good + "\xff"), HasSubstr("expected text in UTF-8"));
@@ -273,7 +276,7 @@ TEST(Manifests, RefuseHostileTextWithAnError) {
   std::string many;
   for (int i = 0; i < 1'001; ++i) many += "---\nkind: x\n";
   EXPECT_THAT(error_of(many), HasSubstr("1000 documents"));
-  for (const char* text : {"7", "[]", "\"x\"", "kind: []", "kind: ~", "{}"})
+  for (const char* text : {"77", "[]", "\"x\"", "kind: []", "kind: ~", "{}"})
     EXPECT_THAT(error_of(text), HasSubstr("expected")) << text;
   EXPECT_THAT(error_of("kind: List\napiVersion: v1\nitems: []\n"), HasSubstr("kind: expected one"));
 }
@@ -299,7 +302,7 @@ TEST(Manifests, SurviveAnyChangeOfASample) {
           changed.erase(at, random() % 8);
       }
       const auto read = read_manifests(changed, "a.yaml");
-      if (!read) EXPECT_THAT(read.error().detail, StartsWith("a.yaml:"));
+      EXPECT_THAT(read ? "a.yaml:" : read.error().detail, StartsWith("a.yaml:"));
     }
   }
 }

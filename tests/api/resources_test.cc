@@ -75,15 +75,16 @@ TEST(MessageQueue, NamesTheObjectAndEveryFieldThatIsWrong) {
       R"("spec": {"paused": "true", "durability": "Engine", "bindings": [{"exchange": 7}]})"));
   ASSERT_FALSE(queue);
   EXPECT_EQ(queue.error().code, Errc::bad_config);
-  EXPECT_THAT(queue.error().detail, HasSubstr("MessageQueue shop/orders: spec.paused: expected"));
-  EXPECT_THAT(queue.error().detail, HasSubstr("\nMessageQueue shop/orders: spec.bindings[0]."));
+  EXPECT_THAT(queue.error().detail, HasSubstr("\nMessageQueue shop/orders: spec.paused: expected"));
+  EXPECT_THAT(queue.error().detail,
+              testing::StartsWith("MessageQueue shop/orders: spec.bindings[0]."));
   EXPECT_THAT(queue.error().detail, HasSubstr("spec.durability: expected one of Memory, Disk"));
 }
 
 TEST(MessageQueue, KeepsItsNameAndMayChangeAllElse) {
   MessageQueueSpec before, after;
   after.durability = Durability::memory;
-  after.bindings = {{"events"}};
+  after.bindings.resize(1);
   EXPECT_TRUE(check_update(before, after));
   after.queue_name = "orders";  // added, even if it is the name that it had
   EXPECT_FALSE(check_update(before, after));
