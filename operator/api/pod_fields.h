@@ -1,5 +1,5 @@
-// The fields of a pod that Pannier reads, for YamlMap and YamlMapWriter's like. `Extra` is asked
-// about each map of fields beside those, so that strict reading can say what else it takes.
+// The fields of a pod that Pannier reads, for every Io of yaml_field.h. `Extra` is asked at the end
+// of each map of fields, so that strict reading can say what else it takes and what it refuses.
 //
 // Function templates and constants; any thread; errors are the Io's.
 #pragma once
@@ -25,14 +25,10 @@ inline constexpr TextRule kFolderRule{"a folder", 4'095};
 
 // For reading objects of the API: what is not known is ignored.
 struct NoExtraFields {
-  template <typename Io>
-  void pod(Io&) const {}
-  template <typename Io>
-  void container(Io&) const {}
-  template <typename Io>
-  void variable(Io&) const {}
-  template <typename Io>
-  void port(Io&) const {}
+  void pod(auto&, const auto&) const {}
+  void container(auto&, const auto&) const {}
+  void variable(auto&, const auto&) const {}
+  void port(auto&) const {}
 };
 
 template <typename Io, typename Extra>
@@ -45,14 +41,14 @@ void container_fields(Io& io, auto& container, const Extra& extra) {
   io.list("env", container.env, kEnvironmentMax, [&](auto& in, auto& variable) {
     in.text("name", variable.name, kEnvironmentNameRule);
     in.text("value", variable.value, kArgumentRule);
-    extra.variable(in);
+    extra.variable(in, variable);
   });
   io.list("ports", container.ports, kContainerPortsMax, [&](auto& in, auto& port) {
     in.text("name", port.name);
     in.integer("containerPort", port.port, {1, 65'535});
     extra.port(in);
   });
-  extra.container(io);
+  extra.container(io, container);
 }
 
 template <typename Io, typename Extra = NoExtraFields>
@@ -68,7 +64,7 @@ void pod_fields(Io& io, auto& spec, const Extra& extra = {}) {
     spec.grace = std::chrono::seconds{seconds};
   io.boolean("hostNetwork", spec.host_network);
   io.section("os", [&](auto& in) { in.text("name", spec.os); });
-  extra.pod(io);
+  extra.pod(io, spec);
 }
 
 }  // namespace pannier::api
