@@ -138,13 +138,12 @@ std::string events_text(const View& view, const QueueView& queue, Timestamp now)
 }  // namespace
 
 std::string description_text(const View& view, const QueueView& queue, Timestamp now) {
-  const bool is_known = queue.sum(&QueueStatus::ready).has_value();
   return line("Name", queue.name) + line("Namespace", queue.namespace_name) +
          spec_text(queue, now) + line("Ready", readiness_text(queue)) +
          line("Messages", count_text(queue, &QueueStatus::ready) + " ready, " +
                               count_text(queue, &QueueStatus::unacked) + " unacked, " +
                               count_text(queue, &QueueStatus::delayed) + " delayed") +
-         line("Oldest", is_known ? age_of(queue.oldest(), now) : "?") + access_text(queue) +
+         line("Oldest", oldest_text(queue, now)) + access_text(queue) +
          conditions_text(queue, now) + agents_text(queue, now) + events_text(view, queue, now);
 }
 

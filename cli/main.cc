@@ -2,7 +2,6 @@
 #include <csignal>
 #include <functional>
 #include <iostream>
-#include <map>
 
 #include <CLI/CLI.hpp>
 
@@ -21,9 +20,9 @@ void add_duration(CLI::App& app, const std::string& name, std::chrono::milliseco
                   const std::string& help) {
   app.add_option_function<std::string>(
          name,
-         [&value](const std::string& text) {
+         [&value, name](const std::string& text) {
            const auto parsed = parse_duration(text);
-           if (!parsed) throw CLI::ValidationError(parsed.error().detail);
+           if (!parsed) throw CLI::ValidationError(name, parsed.error().detail);
            value = *parsed;
          },
          help)
@@ -52,11 +51,16 @@ void add_globals(CLI::App& app, Options& options) {
       ->excludes(local);
   app.add_option("-n,--namespace", options.namespace_name, "Namespace")->capture_default_str();
   app.add_option("--agent", options.agent, "Only the agent of this pod")->type_name("POD");
-  app.add_option("-o,--output", options.output, "wide, or json")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Output>{{"wide", Output::wide}, {"json", Output::json}}))
-      ->type_name("FORMAT")
-      ->default_str("");
+  app.add_option_function<std::string>(
+         "-o,--output",
+         [&options](const std::string& text) {
+           if (text != "wide" && text != "json")
+             throw CLI::ValidationError("--output",
+                                        "expected wide or json, found " + quoted_for_people(text));
+           options.output = text == "json" ? Output::json : Output::wide;
+         },
+         "wide, or json")
+      ->type_name("FORMAT");
   add_duration(app, "--timeout", options.timeout, "How long one answer of an agent may take");
 }
 
@@ -99,6 +103,8 @@ void add_publish(CLI::App& app, CommandLine& line) {
   publish->add_flag("--lines", options.lines,
                     "Each line of standard input, or of --file, is one message; up to 4,096 at a "
                     "time, which are published together or not at all");
+  publish->add_flag("--create", options.create,
+                    "Make the queue where the agent does not have it; needs --socket or --agent");
   publish->callback(
       [&line] { line.verb = [&line] { return cli::publish(line.options, line.publish); }; });
 }

@@ -10,17 +10,19 @@
 namespace pannier::cli {
 namespace {
 
+std::string shown(std::string_view body) { return body.empty() ? "(empty)" : harmless(body); }
+
 // Text as it is, also where its sender named no type; everything else as base64.
 std::string body_of(const Json& message) {
   if (const Json& body = field(message, {"body"}); message.contains("body"))
     return harmless(body.dump(-1, ' ', false, Json::error_handler_t::replace));
-  if (message.contains("bodyText")) return harmless(text_field(message, {"bodyText"}));
+  if (message.contains("bodyText")) return shown(text_field(message, {"bodyText"}));
   if (const auto size = number_field(message, {"bodySize"}))
     return "(" + size_text(*size) + " bytes, too large to be shown)";
   const std::string base64 = text_field(message, {"bodyBase64"});
   const auto bytes = from_base64(base64);
   const bool is_text = bytes && is_utf8(*bytes) && bytes->find('\0') == std::string::npos;
-  return is_text ? harmless(*bytes) : "base64:" + harmless(base64);
+  return is_text ? shown(*bytes) : "(base64) " + harmless(base64);
 }
 
 }  // namespace

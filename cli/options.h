@@ -1,4 +1,6 @@
-// Options: what the flags of all verbs say. Values; read once from the command line.
+// Options: what the flags of all verbs say.
+//
+// Values, read once from the command line and owned by main; one thread.
 #pragma once
 
 #include <chrono>
@@ -30,7 +32,8 @@ struct PublishOptions {
   std::string content_type;
   std::vector<std::string> headers;  // name=value
   std::size_t count = 1;
-  bool lines = false;  // each line is one message
+  bool lines = false;   // each line is one message
+  bool create = false;  // the queue, where the agent does not have it
 };
 
 struct ReceiveOptions {

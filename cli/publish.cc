@@ -161,10 +161,16 @@ Result<void> publish(const Options& options, const PublishOptions& publish) {
   if (auto checked = check(publish); !checked) return checked;
   const auto traits = traits_of(publish);
   if (!traits) return traits.error();
+  if (publish.create && options.socket.empty() && options.agent.empty())
+    return usage("--create needs to know where: add --agent POD");
   const auto view = look(options);
   if (!view) return view.error();
   const auto agent = choose_agent(*view, options, publish.queue, false);
   if (!agent) return agent.error();
+  // Over its control socket an agent makes whatever queue we name: not for a slip of the hand.
+  if (!publish.create && (*agent)->status->find(publish.queue) == nullptr)
+    return Error{Errc::not_found, "agent '" + (*agent)->pod + "' has no queue '" + publish.queue +
+                                      "'; --create makes one that no MessageQueue governs"};
   Publisher publisher(options, **agent, publish.queue);
   if (publish.lines) return publish_file_lines(publisher, publish, *traits);
   const auto body = body_of(publish);

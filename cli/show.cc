@@ -109,6 +109,11 @@ std::string age_of(const std::optional<Timestamp>& time, Timestamp now) {
   return time ? age_text(now - *time) : "";
 }
 
+std::string oldest_text(const QueueView& queue, Timestamp now) {
+  const auto oldest = queue.oldest();
+  return !oldest && !queue.silent.empty() ? kUnknown : age_of(oldest, now);
+}
+
 std::string count_text(const QueueView& queue, std::uint64_t QueueStatus::*number) {
   const auto sum = queue.sum(number);
   if (!sum) return kUnknown;
@@ -149,11 +154,9 @@ std::string queues_table(const std::vector<QueueView>& queues, const Options& op
     const QueueObject* const object = queue.object;
     std::vector<std::string> row{queue.name};
     if (options.all_namespaces) row.insert(row.begin(), queue.namespace_name);
-    const bool is_unknown = !queue.sum(&QueueStatus::ready);
     row.insert(row.end(), {readiness_text(queue), count_text(queue, &QueueStatus::ready),
-                           count_text(queue, &QueueStatus::unacked),
-                           is_unknown ? kUnknown : age_of(queue.oldest(), now), queue.durability(),
-                           object == nullptr ? "" : object->mode,
+                           count_text(queue, &QueueStatus::unacked), oldest_text(queue, now),
+                           queue.durability(), object == nullptr ? "" : object->mode,
                            object == nullptr ? "" : age_of(object->created, now)});
     if (options.output == Output::wide) {
       const auto bytes = queue.sum(&QueueStatus::bytes);

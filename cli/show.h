@@ -21,6 +21,8 @@ std::string agents_json(const View& view);
 std::string readiness_text(const QueueView& queue);
 // "12", "12+?" when an agent that may hold more does not answer, "?" when none of them does.
 std::string count_text(const QueueView& queue, std::uint64_t QueueStatus::*number);
+// Of the oldest message that is known; "?" where only a silent agent could know one.
+std::string oldest_text(const QueueView& queue, Timestamp now);
 // Nothing is "".
 std::string age_of(const std::optional<Timestamp>& time, Timestamp now);
 
