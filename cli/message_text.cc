@@ -1,5 +1,7 @@
 #include "cli/message_text.h"
 
+#include <algorithm>
+
 #include "cli/json_fields.h"
 #include "cli/people.h"
 #include "cli/show.h"
@@ -30,7 +32,8 @@ std::string body_of(const Json& message) {
 Result<std::vector<ShownMessage>> parse_messages(std::string_view text, const std::string& agent) {
   const Json json = parse_json(text);
   const Json& list = field(json, {"messages"});
-  if (!list.is_array())
+  const auto is_object = [](const Json& each) { return each.is_object(); };
+  if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_object))
     return Error{Errc::unexpected, "agent '" + agent + "' answers no list of messages"};
   std::vector<ShownMessage> messages;
   for (const Json& each : list) {

@@ -53,9 +53,8 @@ TEST(MessageText, AReceiptIsNotShown) {
 }
 
 TEST(MessageText, WhatIsNoListOfMessagesIsAnError) {
-  for (const char* text : {"", "{}", "[]", "{\"messages\": 3}"})
+  for (const char* text : {"", "{}", "[]", "{\"messages\": 3}", "{\"messages\": [3, null]}"})
     EXPECT_FALSE(parse_messages(text, "a")) << text;
-  EXPECT_EQ(parse_messages("{\"messages\": [3, null]}", "a")->size(), 2u);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ TEST(Show, QueuesAreSummedOverTheirAgents) {
 TEST(Show, WhatASilentAgentHoldsIsUnknownAndNotZero) {
   const View one = view_of({agent_of("a", kSevenOrders), silent_agent("b")}, {object_of("orders")});
   EXPECT_THAT(queues_table(queues_of(one), {}, kNow),
-              HasSubstr("orders   2/2      7+?       1+?      60s   Disk"));
+              HasSubstr("orders   2/2       7+?       1+?      60s   Disk"));
   const View none = view_of({silent_agent("a")}, {object_of("orders")});
   EXPECT_THAT(queues_table(queues_of(none), {}, kNow),
               HasSubstr("orders   2/2         ?         ?        ?   Disk"));
