@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/policy_fields.h"
 #include "common/scrypt_text.h"
 #include "common/yaml_map.h"
 #include "common/yaml_writer.h"
@@ -10,14 +11,7 @@
 namespace pannier {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::milliseconds;
-
 constexpr YamlLimits kPolicyLimits{32u << 20, 4'000'000, 32, 1};
-constexpr std::size_t kBindingsMax = 1'000;  // of one queue
-constexpr std::size_t kHeadersMax = 64;      // of one binding
-constexpr std::size_t kAccessRulesMax = 256;
-constexpr std::size_t kSubjectsMax = 256;  // of one rule
 constexpr std::size_t kOtherQueuesMax = 100'000;
 constexpr std::size_t kTombstonesMax = 100'000;
 constexpr std::size_t kUsersMax = 1'000;
@@ -26,30 +20,9 @@ constexpr std::size_t kTokenIssuersMax = 8;
 
 constexpr TextRule kHashRule{"an scrypt hash such as $scrypt$ln=15,r=8,p=1$SALT$HASH", 512,
                              is_scrypt_text, true, true};
-constexpr TextRule kUserNameRule{"a user's name", 255, is_amqp_name, true};
 constexpr TextRule kIssuerRule{"an issuer", 2'048, is_amqp_name, true};
 constexpr TextRule kJwksRule{"a JSON Web Key Set", 262'144, nullptr, true, true};
 constexpr TextRule kTrustBundleRule{"certificates in PEM", 1'048'576, nullptr, false, true};
-
-template <typename Io>
-void binding_fields(Io& io, auto& binding) {
-  io.text("exchange", binding.exchange, required(kAmqpNameRule));
-  io.choice("type", binding.type, kExchangeTypeNames);
-  io.text("routingKey", binding.routing_key, kAmqpNameRule);
-  io.choice("match", binding.match, kHeaderMatchNames);
-  io.list("headers", binding.headers, kHeadersMax, [](auto& in, auto& header) {
-    in.text("name", header.name, required(kAmqpNameRule));
-    in.text("value", header.value);
-  });
-}
-
-template <typename Io>
-void storage_fields(Io& io, auto& storage) {
-  io.bytes("maxBytes", storage.bytes_max);
-  io.integer("maxMessages", storage.messages_max);
-  io.choice("overflow", storage.overflow, kOverflowNames);
-  io.choice("compression", storage.compression, kCompressionNames);
-}
 
 template <typename Io>
 void dead_letter_fields(Io& io, auto& target) {
@@ -64,7 +37,7 @@ void dead_letter_fields(Io& io, auto& target) {
 
 template <typename Io>
 void delivery_fields(Io& io, auto& delivery) {
-  io.optional_duration("ackTimeout", delivery.ack_timeout, {milliseconds{100}, hours{24 * 7}});
+  io.optional_duration("ackTimeout", delivery.ack_timeout, kAckTimeoutRange);
   io.integer("priorities", delivery.priorities, {0, 255});
   io.duration("messageTTL", delivery.message_ttl);
   io.integer("maxDeliveries", delivery.deliveries_max, {0, 1'000'000});
@@ -87,21 +60,12 @@ void delivery_fields(Io& io, auto& delivery) {
 }
 
 template <typename Io>
-void access_fields(Io& io, auto& rule) {
-  io.list("subjects", rule.subjects, kSubjectsMax, [](auto& in, auto& subject) {
-    in.choice("kind", subject.kind, kSubjectKindNames);
-    in.text("name", subject.name, kUserNameRule);
-  });
-  io.choice_list("verbs", rule.verbs, kVerbNames);
-}
-
-template <typename Io>
 void queue_fields(Io& io, auto& queue) {
   io.text("uid", queue.uid, kUidRule);
   io.integer("generation", queue.generation, {1});
   io.text("name", queue.name, kQueueNameRule);
   io.choice("durability", queue.durability, kDurabilityNames);
-  io.section("storage", [&](auto& in) { storage_fields(in, queue.storage); });
+  io.section("storage", [&](auto& in) { storage_fields(in, queue.storage, kCompressionNames); });
   io.section("delivery", [&](auto& in) { delivery_fields(in, queue.delivery); });
   io.list("bindings", queue.bindings, kBindingsMax,
           [](auto& in, auto& binding) { binding_fields(in, binding); });

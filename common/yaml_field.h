@@ -28,6 +28,7 @@ struct TextRule {
   bool (*fits)(std::string_view) = nullptr;  // asked only about text that is not empty
   bool required = false;                     // not empty; present, where there is no default
   bool secret = false;                       // never repeated in an error
+  bool empty_items = false;                  // in a list, it may be empty
 };
 
 struct IntegerRange {

@@ -95,10 +95,35 @@ void YamlMap::text_list(std::string_view key, std::vector<std::string>& into, st
   if (node == nullptr) return;
   into.clear();
   TextRule item_rule = rule;
-  item_rule.required = true;
+  item_rule.required = !rule.empty_items;
   for (std::size_t i = 0; i < node->items.size(); ++i)
     if (auto value = read_text(node->items[i], item_path(key, i), item_rule))
       into.push_back(std::move(*value));
+}
+
+void YamlMap::text_map(std::string_view key, std::map<std::string, std::string>& into,
+                       std::size_t count_max, const TextRule& key_rule,
+                       const TextRule& value_rule) {
+  const YamlNode* node = take(key);
+  if (node == nullptr || !want_map(*node, path_of(key))) return;
+  if (node->keys.size() > count_max) {
+    problems_.add(node->mark, path_of(key),
+                  "expected at most " + std::to_string(count_max) + " keys, found " +
+                      std::to_string(node->keys.size()) + ": remove some");
+    return;
+  }
+  into.clear();
+  for (std::size_t i = 0; i < node->keys.size(); ++i) {
+    const YamlNode::Key& name = node->keys[i];
+    const std::string path = path_of(key) + "." + name.text.substr(0, 255);
+    if (name.text.size() > key_rule.bytes_max ||
+        (key_rule.fits != nullptr && !key_rule.fits(name.text)))
+      problems_.add(name.mark, path,
+                    "expected " + std::string(key_rule.expected) + " as the key, found " +
+                        quoted_for_people(name.text) + ": correct it");
+    else if (auto value = read_text(node->items[i], path, value_rule))
+      into.emplace(name.text, std::move(*value));
+  }
 }
 
 void YamlMap::boolean(std::string_view key, bool& into) {
@@ -154,6 +179,14 @@ void YamlMap::check(bool fits, std::string_view key, std::string_view what) {
   problems_.add(node != nullptr ? node->mark : node_.mark, path_of(key), what);
 }
 
+void YamlMap::refuse(std::string_view key, std::string_view what) {
+  if (node_.kind != YamlNode::Kind::map || node_.find(key) == nullptr) return;
+  refused_.push_back(key);
+  const auto named = [&](const YamlNode::Key& each) { return each.text == key; };
+  const auto at = std::find_if(node_.keys.begin(), node_.keys.end(), named);
+  problems_.add(at->mark, path_of(key), what);
+}
+
 const YamlNode* YamlMap::take(std::string_view key) {
   asked_.push_back(key);
   return node_.kind == YamlNode::Kind::map ? node_.find(key) : nullptr;
@@ -165,6 +198,7 @@ void YamlMap::finish() {
   std::size_t reported = 0;
   for (const YamlNode::Key& key : node_.keys) {
     if (std::find(asked_.begin(), asked_.end(), key.text) != asked_.end()) continue;
+    if (std::find(refused_.begin(), refused_.end(), key.text) != refused_.end()) continue;
     if (++reported > kReportedMax) return;
     const auto near = nearest(key.text, asked_);
     const std::string advice = near ? "did you mean " + std::string(*near) + "?"

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <concepts>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,6 +28,9 @@ class YamlMap {
   void text(std::string_view key, std::string& into, const TextRule& rule = {});
   void text_list(std::string_view key, std::vector<std::string>& into, std::size_t count_max,
                  const TextRule& rule = {});
+  // A map of keys that are the file's own business, such as labels.
+  void text_map(std::string_view key, std::map<std::string, std::string>& into,
+                std::size_t count_max, const TextRule& key_rule, const TextRule& value_rule);
   void boolean(std::string_view key, bool& into);
   void bytes(std::string_view key, std::uint64_t& into, const ByteRange& range = {});
   void duration(std::string_view key, std::chrono::milliseconds& into,
@@ -88,6 +92,9 @@ class YamlMap {
   // Reports `what` ("expected ..., found ...: what to do") at the value of `key` unless `fits`.
   void check(bool fits, std::string_view key, std::string_view what);
 
+  // Reports `what` at `key` where it is: one that is known, and not to be used here.
+  void refuse(std::string_view key, std::string_view what);
+
   // For mappings whose keys are the file's own business: the value, counted as asked for.
   const YamlNode* take(std::string_view key);
 
@@ -137,6 +144,7 @@ class YamlMap {
   UnknownKeys unknown_;
   YamlProblems& problems_;
   std::vector<std::string_view> asked_;
+  std::vector<std::string_view> refused_;
   YamlNode absent_;  // what an absent section is read as
 };
 

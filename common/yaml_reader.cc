@@ -351,8 +351,9 @@ Result<YamlNode> parse_yaml_document(std::string_view text, std::string_view fil
 void YamlProblems::add(YamlMark mark, std::string_view path, std::string_view what) {
   constexpr std::size_t kKeptMax = 1'000;
   if (++count_ > kKeptMax) return;
-  std::string line =
-      file_ + ":" + std::to_string(mark.line) + ":" + std::to_string(mark.column) + ": ";
+  std::string line = file_ + ":";
+  if (mark.line > 0) line += std::to_string(mark.line) + ":" + std::to_string(mark.column) + ":";
+  line += " ";
   line += path.empty() ? "document" : path;
   line += ": ";
   line += what;

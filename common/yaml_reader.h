@@ -26,7 +26,7 @@ struct YamlLimits {
 };
 
 struct YamlMark {
-  int line = 1;
+  int line = 1;  // 0: not from a text, and left out of errors
   int column = 1;
 };
 

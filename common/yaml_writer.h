@@ -7,6 +7,7 @@
 #pragma once
 
 #include <concepts>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,13 @@ class YamlMapWriter {
   void text_list(std::string_view key, const std::vector<std::string>& values, std::size_t,
                  const TextRule& = {}) {
     put_list(key, values, yaml_text);
+  }
+  void text_map(std::string_view key, const std::map<std::string, std::string>& values, std::size_t,
+                const TextRule&, const TextRule&) {
+    if (values.empty()) return put(key, "{}");
+    section(key, [&](YamlMapWriter& inner) {
+      for (const auto& [name, value] : values) inner.put(yaml_text(name), yaml_text(value));
+    });
   }
   void boolean(std::string_view key, bool value) { put(key, value ? "true" : "false"); }
   void bytes(std::string_view key, std::uint64_t value, const ByteRange& = {}) {
