@@ -85,9 +85,8 @@ void PodRunner::State::let_go() {
     std::vector<std::string> finalizers;
     for (const std::string& each : object->metadata().finalizers)
       if (each != kRunnerFinalizer) finalizers.push_back(each);
-    if (finalizers.size() != object->metadata().finalizers.size())
-      if (auto put = store.put_finalizers(*object, finalizers); !put)
-        return retry_store(put.error());
+    // Also where it was not among them: a pod that is being deleted waits for its runner's word.
+    if (auto put = store.put_finalizers(*object, finalizers); !put) return retry_store(put.error());
   }
   stage = Stage::gone;
   say(false, "gone");
