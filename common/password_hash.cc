@@ -67,14 +67,26 @@ std::string text_of(ScryptCost cost, const Octets& salt, const Octets& hash) {
          ",p=" + std::to_string(cost.parallel) + "$" + base64(salt) + "$" + base64(hash);
 }
 
-}  // namespace
-
-std::string hash_password(std::string_view password, ScryptCost cost) {
-  const Octets salt = random_octets(kSaltBytes);
+std::string salted(std::string_view password, const Octets& salt, ScryptCost cost) {
   Octets hash(kHashBytes);
   if (!derive(password, salt, cost, hash))
     std::abort();  // a cost that no text may have, or no memory
   return text_of(cost, salt, hash);
+}
+
+}  // namespace
+
+std::string hash_password(std::string_view password, ScryptCost cost) {
+  return salted(password, random_octets(kSaltBytes), cost);
+}
+
+std::string hash_password_for(std::string_view account, std::string_view password,
+                              ScryptCost cost) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  const std::string named = "pannier.dev/password-salt\n" + std::string(account);
+  if (EVP_Digest(named.data(), named.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1)
+    std::abort();  // no memory
+  return salted(password, Octets(digest.begin(), digest.begin() + kSaltBytes), cost);
 }
 
 bool matches_password(std::string_view hash_text, std::string_view password) {

@@ -19,6 +19,11 @@ struct ScryptCost {  // within what parse_scrypt_text accepts
 // With a new salt each time.
 std::string hash_password(std::string_view password, ScryptCost cost = {});
 
+// With a salt that is made from a text, the same one each time: for whoever has to render the same
+// hash again. The text must name the account and never depend on the password: salts are public.
+std::string hash_password_for(std::string_view account, std::string_view password,
+                              ScryptCost cost = {});
+
 // In a time that does not depend on how much of it is right.
 bool matches_password(std::string_view hash_text, std::string_view password);
 

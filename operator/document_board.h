@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace pannier {
@@ -28,13 +29,21 @@ class DocumentBoard {
   // Before the first document. Called on the thread that puts, without a lock held.
   void listen(Listener listener);
 
-  void put(const std::string& pod_uid, std::string policy, std::string members);
+  // The same as before is no news.
+  void put(const std::string& pod_uid, std::string policy, std::string members,
+           const std::string& namespace_name = {});
   void forget(const std::string& pod_uid);
+  // Those of that namespace whose pods are not among these are forgotten.
+  void keep_only(const std::string& namespace_name, const std::set<std::string>& pod_uids);
   std::optional<AgentDocuments> find(const std::string& pod_uid) const;
 
  private:
+  struct Kept {
+    std::string namespace_name;
+    AgentDocuments documents;
+  };
   mutable std::mutex mutex_;
-  std::map<std::string, AgentDocuments> documents_;
+  std::map<std::string, Kept> documents_;  // by pod UID
   Listener listener_;
 };
 

@@ -39,6 +39,8 @@ struct ViewedQueue {
   bool is_name_taken = false;  // by an older MessageQueue of the same queue name
   std::string name_taken_by;
   bool is_discarding = false;  // its messages may go: it is in documents as a tombstone
+  // It has our finalizer, or had it once: it cannot go without us, as it could before.
+  bool is_held = true;
 };
 
 struct ViewedUser {
@@ -57,8 +59,8 @@ struct NamespaceView {
   const ViewedQueue* find_queue(std::string_view object_name) const;
 };
 
-// Whether the agent of that pod has this queue in its policy (a queue that is being discarded, and
-// one whose name is taken, are nobody's).
+// Whether the agent of that pod has this queue in its policy (a queue that is being discarded, one
+// whose name is taken, and one that has no finalizer yet, are nobody's).
 bool serves(const AgentPod& agent, const ViewedQueue& queue);
 // Whether a ServiceAccount may, by the queue's access rules.
 bool may(const api::MessageQueueSpec& spec, std::string_view service_account, Verb verb);
