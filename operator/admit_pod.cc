@@ -57,8 +57,8 @@ Result<api::AgentClassSpec> spec_of(const std::string& class_name,
   for (const AgentClass& each : classes)
     if (each.metadata.name == class_name) return each.spec;
   if (class_name == api::kDefaultClassName) return api::AgentClassSpec{};
-  return refused("there is no AgentClass " + quoted_for_people(class_name) + " (there are: " +
-                 names_of(classes) + "): make it, or change annotation " +
+  return refused("there is no AgentClass " + quoted_for_people(class_name) +
+                 " (there are: " + names_of(classes) + "): make it, or change annotation " +
                  std::string(api::kClassAnnotation));
 }
 
@@ -105,9 +105,8 @@ Result<void> check_distinct(const std::vector<NamedPort>& listeners) {
     for (std::size_t j = 0; j < i; ++j)
       if (listeners[i].port == listeners[j].port)
         return refused("port " + std::to_string(listeners[i].port) + " is both " +
-                       listeners[j].name + " and " + listeners[i].name +
-                       " of the agent: change " + mend(listeners[j]) + " or " +
-                       mend(listeners[i]));
+                       listeners[j].name + " and " + listeners[i].name + " of the agent: change " +
+                       mend(listeners[j]) + " or " + mend(listeners[i]));
   return {};
 }
 
@@ -118,12 +117,11 @@ Result<void> check_clashes(const Pod& pod, const std::vector<NamedPort>& listene
       for (const api::ContainerPort& declared : container.ports)
         for (const NamedPort& listener : listeners)
           if (listener.port == declared.port)
-            return refused("container " + container.name + " declares port " +
-                           std::to_string(declared.port) +
-                           (declared.name.empty() ? "" : " (" + declared.name + ")") +
-                           ", which is " + listener.name +
-                           " of the pod's agent: change the container's port, or " +
-                           mend(listener));
+            return refused(
+                "container " + container.name + " declares port " + std::to_string(declared.port) +
+                (declared.name.empty() ? "" : " (" + declared.name + ")") + ", which is " +
+                listener.name + " of the pod's agent: change the container's port, or " +
+                mend(listener));
     }
   return {};
 }

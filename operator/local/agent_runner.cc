@@ -50,6 +50,11 @@ AgentRunner::AgentRunner(const Places& places, const Clock& clock, Options optio
                      !exists(places.claim(pod.metadata.namespace_name, pod.metadata.name));
 }
 
+void AgentRunner::take_up(const kube::Json& status) {
+  container_.take_up(status);
+  has_served_ = container_.restarts() > 0 || field_in(status, "ready") == true;
+}
+
 std::string AgentRunner::app_folder() const { return places_.pod(uid_) + "/app"; }
 
 Result<void> AgentRunner::write_config(const api::Pod& pod, const api::AgentClass& agent_class) {
@@ -60,9 +65,9 @@ Result<void> AgentRunner::write_config(const api::Pod& pod, const api::AgentClas
   places.address = pod.status.pod_ip;
   places.folders.app = app_folder();
   places.folders.agent = folder + "/agent";
-  places.folders.spool =
-      spool_is_in_pod_ ? folder + "/spool"
-                       : places_.claim(pod.metadata.namespace_name, pod.metadata.name);
+  places.folders.spool = spool_is_in_pod_
+                             ? folder + "/spool"
+                             : places_.claim(pod.metadata.namespace_name, pod.metadata.name);
   places.control_socket = control_socket_;
   places.files = {folder + "/policy.yaml", folder + "/members.yaml", folder + "/tls.crt",
                   folder + "/tls.key", folder + "/ca.crt"};
@@ -99,7 +104,7 @@ Result<void> AgentRunner::go_on(const api::Pod& pod, const api::AgentClass& agen
   if (container_.is_due() && !is_to_drain_)
     if (auto started = start(pod, agent_class); !started) return started;
   if (!container_.is_running()) return {};
-  if (!is_ready_ && !is_to_end_ && may_ask()) ask_whether_ready(pod.status.pod_ip);
+  if (!is_ready_ && !is_to_drain_ && may_ask()) ask_whether_ready(pod.status.pod_ip);
   if (is_to_drain_ && !is_draining_ && may_ask()) ask_to_drain();
   if (is_to_end_) go_on_ending();
   return {};
@@ -110,10 +115,10 @@ bool AgentRunner::may_ask() { return clock_.now() >= ask_at_; }
 void AgentRunner::ask_whether_ready(const std::string& address) {
   const auto answer = ask(control_socket_, "GET", "/readyz");
   if (answer && answer->status == kHttpOk) {
-    is_ready_ = true;
+    is_ready_ = has_served_ = true;
     not_ready_.clear();
-    options_.say(false, "agent ready on " + address + " (pid " + std::to_string(container_.pid()) +
-                            ")");
+    options_.say(false,
+                 "agent ready on " + address + " (pid " + std::to_string(container_.pid()) + ")");
     return;
   }
   not_ready_ = answer ? answer->body.substr(0, kSaidBytesMax) : answer.error().detail;
@@ -129,6 +134,8 @@ std::string AgentRunner::why_not_ready() const {
   if (!end) return "the agent has not started yet";
   return end->message.empty() ? "the agent ended, and starts again" : end->message;
 }
+
+kube::Json AgentRunner::status() const { return container_.status(is_ready_); }
 
 void AgentRunner::drain() { is_to_drain_ = true; }
 
@@ -178,16 +185,18 @@ std::string AgentRunner::ask_what_it_holds() {
 }
 
 std::optional<std::uint64_t> AgentRunner::held() const {
-  return container_.has_started() ? held_ : 0;
+  return has_served_ ? held_ : held_.value_or(0);
 }
 
 std::optional<Clock::time_point> AgentRunner::due_at() const {
   if (is_over()) return {};
   if (container_.is_running()) {
-    const bool is_asking = !is_ready_ || (is_to_drain_ && !is_draining_) || is_to_end_;
-    if (!is_asking) return {};
-    return is_to_end_ && !is_killed_ ? std::min(ask_at_, kill_at_) : ask_at_;
+    if (is_killed_) return {};
+    if (is_to_end_) return std::min(ask_at_, kill_at_);
+    const bool is_asking = is_to_drain_ ? !is_draining_ : !is_ready_;
+    return is_asking ? std::optional(ask_at_) : std::nullopt;
   }
+  if (is_to_drain_) return {};
   if (is_waiting_for_documents_) return clock_.now() + kAskAgain;
   return container_.due_at();
 }

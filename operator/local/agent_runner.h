@@ -33,12 +33,13 @@ class AgentRunner {
   };
 
   AgentRunner(const Places& places, const Clock& clock, Options options, const api::Pod& pod);
-  void take_up(const kube::Json& status) { container_.take_up(status); }
+  void take_up(const kube::Json& status);
 
   // Starts it where it is to be, looks whether it is ready, goes on ending it. Error: bad_config,
   // what makes it impossible for good (a path that no socket can have, a class with impossible
   // ports).
   Result<void> go_on(const api::Pod& pod, const api::AgentClass& agent_class);
+  bool needs_class() const { return !container_.is_running(); }  // to go on
   bool is_ready() const { return is_ready_; }
   std::string why_not_ready() const;
 
@@ -54,7 +55,7 @@ class AgentRunner {
   std::optional<Clock::time_point> due_at() const;
   int descriptor() const { return container_.descriptor(); }
   const std::optional<ContainerEnd>& last_end() const { return container_.last_end(); }
-  kube::Json status() const { return container_.status(is_ready_); }
+  kube::Json status() const;
   std::string app_folder() const;
 
  private:
@@ -75,6 +76,7 @@ class AgentRunner {
   bool spool_is_in_pod_ = true;
   bool is_waiting_for_documents_ = false;
   bool is_ready_ = false;
+  bool has_served_ = false;  // it may hold messages
   bool is_to_drain_ = false;
   bool is_draining_ = false;
   bool is_to_end_ = false;

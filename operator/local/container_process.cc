@@ -15,7 +15,8 @@ std::string own(const char* name, const char* otherwise) {
 }
 
 std::map<std::string, std::string> base_variables() {
-  return {{"PATH", own("PATH", kPath)}, {"HOME", own("HOME", "/")}, {"LANG", own("LANG", kLanguage)}};
+  return {
+      {"PATH", own("PATH", kPath)}, {"HOME", own("HOME", "/")}, {"LANG", own("LANG", kLanguage)}};
 }
 
 std::vector<std::string> lines_of(const std::map<std::string, std::string>& variables) {
@@ -56,8 +57,8 @@ std::string expand_variables(std::string_view text,
       used = 2;
     } else if (close != std::string_view::npos) {
       const auto found = variables.find(std::string(text.substr(2, close - 2)));
-      expanded += found != variables.end() ? std::string_view(found->second)
-                                           : text.substr(0, close + 1);
+      expanded +=
+          found != variables.end() ? std::string_view(found->second) : text.substr(0, close + 1);
       used = close + 1;
     } else {
       expanded += '$';

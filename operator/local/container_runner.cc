@@ -86,8 +86,10 @@ void ContainerRunner::take_up(const Json& status) {
   const Json& state = field_in(status, "state");
   started_at_ = time_in(field_in(state, "running"), "startedAt");
   last_end_ = end_in(state);
-  if (last_end_) step_ = Step::over;
-  else last_end_ = end_in(field_in(status, "lastState"));
+  if (last_end_)
+    step_ = Step::over;
+  else
+    last_end_ = end_in(field_in(status, "lastState"));
   take_up_process();
 }
 
@@ -135,7 +137,7 @@ void ContainerRunner::note_end(ContainerEnd end) {
   end.container_id = container_id_;
   end.started_at = started_at_;
   end.finished_at = wall_now();
-  const bool was_running = step_ == Step::running;
+  const bool was_running = std::exchange(step_, Step::waiting) == Step::running;
   if (was_running && clock_.now() - running_since_ >= kGoodRun) {
     has_failed_before_ = false;
     backoff_.reset();
@@ -147,9 +149,9 @@ void ContainerRunner::note_end(ContainerEnd end) {
     say_end(*last_end_, {});
     return;
   }
-  const auto delay = std::exchange(has_failed_before_, true) ? backoff_.next()
-                                                             : std::chrono::milliseconds{0};
-  step_ = Step::waiting;
+  const bool is_at_once = !has_failed_before_ && last_end_->reason != kNotStarted;
+  has_failed_before_ = true;
+  const auto delay = is_at_once ? std::chrono::milliseconds{0} : backoff_.next();
   due_at_ = clock_.now() + delay;
   say_end(*last_end_, delay);
 }
@@ -158,15 +160,13 @@ void ContainerRunner::say_end(const ContainerEnd& end,
                               std::optional<std::chrono::milliseconds> delay) const {
   std::string text = options_.title + " " + what_happened(end);
   if (delay)
-    text += delay->count() == 0 ? ", starts again at once"
-                                : ", starts again in " + std::to_string(delay->count() / 1'000) +
-                                      " s";
+    text += delay->count() == 0
+                ? ", starts again at once"
+                : ", starts again in " + std::to_string(delay->count() / 1'000) + " s";
   options_.say(!end.is_success() && !is_stopping_, text);
 }
 
-bool ContainerRunner::is_due() const {
-  return step_ == Step::waiting && clock_.now() >= due_at_;
-}
+bool ContainerRunner::is_due() const { return step_ == Step::waiting && clock_.now() >= due_at_; }
 
 std::optional<Clock::time_point> ContainerRunner::due_at() const {
   if (step_ != Step::waiting) return {};
@@ -192,6 +192,10 @@ void ContainerRunner::fail_start(const Error& why) {
   end.message = why.detail;
   if (last_end_) ++restarts_;
   note_end(std::move(end));
+}
+
+bool ContainerRunner::could_not_start() const {
+  return !process_ && last_end_ && last_end_->reason == kNotStarted;
 }
 
 void ContainerRunner::stop() {

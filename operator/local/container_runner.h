@@ -53,6 +53,7 @@ class ContainerRunner {
   ContainerRunner(const Clock& clock, Options options);
 
   const std::string& name() const { return options_.name; }
+  const std::string& title() const { return options_.title; }
   // What it was before this operator: its status as it was kept (null: it is new), and its record.
   void take_up(const kube::Json& status);
 
@@ -66,6 +67,7 @@ class ContainerRunner {
   bool is_running() const { return process_.has_value(); }
   bool is_over() const { return step_ == Step::over; }  // and never starts again
   bool has_started() const { return !container_id_.empty(); }
+  bool could_not_start() const;  // the last time
   const std::optional<ContainerEnd>& last_end() const { return last_end_; }
   std::uint64_t restarts() const { return restarts_; }
   int pid() const { return process_ ? process_->id().pid : 0; }

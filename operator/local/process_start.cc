@@ -180,8 +180,7 @@ void arrange_descriptors(Launch& launch) {
   launch.report = kReportDescriptor;
   if (::dup2(launch.null, 0) < 0 || ::dup2(launch.log, 1) < 0 || ::dup2(launch.log, 2) < 0)
     give_up(launch, Step::descriptors, errno);
-  if (::close_range(kReportDescriptor + 1, ~0u, 0) != 0)
-    give_up(launch, Step::descriptors, errno);
+  if (::close_range(kReportDescriptor + 1, ~0u, 0) != 0) give_up(launch, Step::descriptors, errno);
 }
 
 [[noreturn]] void run_child(Launch& launch) {
@@ -217,8 +216,7 @@ Error error_of(const Failure& failure, const ProcessSpec& spec) {
       return {Errc::io_error, "cannot write " + spec.record_file + ": " + reason(failure.code)};
     case Step::session:
     case Step::descriptors:
-    case Step::none:
-      break;
+    case Step::none: break;
   }
   return {Errc::io_error, "cannot prepare " + program + ": " + reason(failure.code)};
 }
