@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include "common/files.h"
 #include "common/log.h"
 #include "operator/admit_pod.h"

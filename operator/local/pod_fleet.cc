@@ -18,7 +18,7 @@ Result<void> replace_text(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-PodFleet::PodFleet(const Places& places, ObjectStore& store, kube::Cache& cache,
+PodFleet::PodFleet(const Places& places, kube::Client& store, const kube::Cache& cache,
                    Identities& identities, const Clock& clock, PodRunnerOptions options)
     : places_(places),
       store_(store),
@@ -102,7 +102,7 @@ std::chrono::milliseconds PodFleet::run_once(const std::set<int>& readable) {
     Runner& of = each->second;
     const std::vector<int> descriptors = of.runner->descriptors();
     const bool is_called = std::any_of(descriptors.begin(), descriptors.end(),
-                                       [&](int each) { return readable.contains(each); });
+                                       [&](int file) { return readable.contains(file); });
     if (is_called || of.due <= now) of.due = now + of.runner->run_once();
     next = std::min(next, of.due);
     each = of.runner->is_gone() ? runners_.erase(each) : std::next(each);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "operator/document_board.h"
+#include "operator/kube/cache.h"
 #include "operator/local/identities.h"
 #include "operator/local/pod_runner.h"
 
@@ -20,8 +21,8 @@ namespace pannier::local {
 
 class PodFleet {
  public:
-  PodFleet(const Places& places, ObjectStore& store, kube::Cache& cache, Identities& identities,
-           const Clock& clock, PodRunnerOptions options);
+  PodFleet(const Places& places, kube::Client& store, const kube::Cache& cache,
+           Identities& identities, const Clock& clock, PodRunnerOptions options);
 
   void touch(const kube::Key& pod);  // it has changed
   // To be written into the pod's folder by the next run_once().
@@ -45,8 +46,8 @@ class PodFleet {
   bool is_prepared(const api::Pod& pod) const;
 
   const Places places_;
-  ObjectStore& store_;
-  kube::Cache& cache_;
+  kube::Client& store_;
+  const kube::Cache& cache_;
   Identities& identities_;
   const Clock& clock_;
   PodRunnerOptions options_;
