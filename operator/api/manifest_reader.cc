@@ -14,6 +14,7 @@ namespace {
 
 using kube::Json;
 
+constexpr std::size_t kUserObjectNameMax = 240;  // so that "-pannier-user" fits behind it
 constexpr std::size_t kSecretBytesMax = 1u << 20;
 constexpr std::size_t kSecretKeysMax = 10'000;
 
@@ -48,6 +49,10 @@ void read_class(YamlMap& root, const YamlNode&, Json& object) {
 void read_user(YamlMap& root, const YamlNode&, Json& object) {
   MessageQueueUserSpec spec;
   root.section("spec", [&](YamlMap& io) { message_queue_user_fields(io, spec); });
+  const auto& name = object["metadata"]["name"].get_ref<const std::string&>();
+  root.check(name.size() <= kUserObjectNameMax || !spec.secret_name.empty(), "metadata",
+             "expected a name of at most 240 bytes, or a secretName, found neither: set "
+             "spec.secretName");
   JsonMapWriter out(object["spec"]);
   message_queue_user_fields(out, std::as_const(spec));
 }

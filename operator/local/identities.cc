@@ -122,6 +122,11 @@ Result<void> Identities::renew_own() {
   return {};
 }
 
+bool Identities::is_rotating() const {
+  const std::lock_guard lock(mutex_);
+  return ca_.step() != CaRotation::Step::stable;
+}
+
 bool Identities::has_identity(const std::string& pod_uid) const {
   return leaves_.contains(pod_uid);
 }

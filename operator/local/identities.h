@@ -1,7 +1,7 @@
 // Identities: who the pods of a folder are: their keys and certificates, as files in the pods'
 // folders, made, renewed and given anew when the CA moves on; and the operator's own.
 //
-// One thread, but for ca_text(), identity() and trust_bundle(), which any thread may call. The CA
+// One thread, but for identity(), trust_*(), uri_of() and is_rotating(), which any may call. The CA
 // is kept (DIR/.pannier/ca.yaml, 0600) before anything is signed with it; one that cannot be read
 // is never replaced. A pod's key is made once in the pod's life, so that each renewal replaces one
 // file, whole. Written: tls.key 0600, tls.crt and ca.crt 0644. The operator's own leaf lives in
@@ -53,6 +53,8 @@ class Identities {
   // Once, as soon as the CA is stable.
   void ask_for_rotation() { is_rotation_asked_ = true; }
   bool has_identity(const std::string& pod_uid) const;
+  std::size_t count() const { return leaves_.size(); }
+  bool is_rotating() const;  // any thread
   // When keep() is to be called again at the latest.
   std::chrono::milliseconds again_after() const;
 

@@ -1,13 +1,14 @@
 #include "operator/local/process.h"
 
 #include <poll.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <utility>
+
+#include "operator/local/pidfd.h"
 
 namespace pannier::local {
 namespace {

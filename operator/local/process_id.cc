@@ -1,7 +1,6 @@
 #include "operator/local/process_id.h"
 
 #include <fcntl.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -13,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
+#include "operator/local/pidfd.h"
 
 namespace pannier::local {
 namespace {

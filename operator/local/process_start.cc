@@ -1,7 +1,6 @@
 // How a process begins: everything is made ready before the fork, because between fork and exec
 // only async-signal-safe calls may be made (the operator has threads).
 #include <fcntl.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "operator/local/pidfd.h"
 #include "operator/local/process.h"
 
 namespace pannier::local {

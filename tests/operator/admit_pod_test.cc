@@ -65,7 +65,7 @@ TEST(AdmitPod, RefusesALabelThatIsNeitherEnabledNorDisabled) {
   api::Pod pod = asking_pod();
   pod.metadata.labels["pannier.dev/inject"] = "true";
   EXPECT_THAT(refusal(pod), AllOf(HasSubstr("of the pod"), HasSubstr("enabled or disabled"),
-                                  HasSubstr("'true'")));
+                                  HasSubstr("\"true\"")));
 }
 
 TEST(AdmitPod, GivesTheDefaultClassWithItsDefaultsThoughNobodyMadeIt) {
@@ -92,7 +92,7 @@ TEST(AdmitPod, NamesTheClassesThereAreWhereThePodsIsUnknown) {
   api::Pod pod = asking_pod();
   pod.metadata.annotations["pannier.dev/class"] = "huge";
   EXPECT_THAT(refusal(pod, {class_named("small"), class_named("large")}),
-              AllOf(HasSubstr("'huge'"), HasSubstr("default, large, small")));
+              AllOf(HasSubstr("\"huge\""), HasSubstr("default, large, small")));
 }
 
 TEST(AdmitPod, RefusesAClassThatDoesNotAllowTheNamespace) {
