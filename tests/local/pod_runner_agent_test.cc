@@ -33,7 +33,7 @@ TEST_F(PodAgentTest, StartsTheContainersOnceTheAgentIsReady) {
   write_text(pod_folder() + "/unready", "");
   until_asked([&] { return !agent_was_asked().empty(); });
   until_asked([&] {
-    const auto& ready = item_named(field_in(status(), "conditions"), "type", "Ready");
+    const Json ready = item_named(field_in(status(), "conditions"), "type", "Ready");
     return text_in(ready, "message").find("no policy yet") != std::string::npos;
   });
   EXPECT_EQ(ready_reason(), "AgentNotReady");

@@ -72,8 +72,9 @@ class PodWorld : public testing::Test {
   std::chrono::milliseconds turn() {
     if (!runner_) return {};
     const auto again = runner_->run_once();
+    const Json now = status();
     for (const char* const of : {"initContainerStatuses", "containerStatuses"})
-      for (const Json& each : field_in(status(), of))
+      for (const Json& each : field_in(now, of))
         if (const auto pid = number_in(each, "pid"); pid > 1) pids_.insert(static_cast<int>(pid));
     return again;
   }
