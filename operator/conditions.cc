@@ -15,6 +15,15 @@ std::string_view text_of(ConditionStatus status) {
   std::abort();
 }
 
+constexpr std::size_t kMessageBytesMax = 4'096;
+
+std::string cut(std::string text) {
+  if (text.size() <= kMessageBytesMax) return text;
+  std::size_t end = kMessageBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 std::string text_in(const kube::Json& object, std::string_view key) {
   if (!object.is_object()) return {};
   const auto found = object.find(key);
@@ -44,7 +53,7 @@ kube::Json conditions_json(const std::vector<Condition>& conditions, const kube:
     list.push_back({{"type", each.type},
                     {"status", text_of(each.status)},
                     {"reason", each.reason},
-                    {"message", each.message},
+                    {"message", cut(each.message)},
                     {"observedGeneration", generation},
                     {"lastTransitionTime", std::move(since)}});
   }

@@ -13,6 +13,11 @@ namespace {
 // What one policy may hold; more would make a document that no agent reads.
 constexpr std::size_t kUsersMax = 1'000;
 
+// What documents call things by: one that is none would make the whole document unreadable.
+bool is_uid(std::string_view text) {
+  return !text.empty() && text.size() <= kUidRule.bytes_max && is_identifier(text);
+}
+
 void note(NamespaceView& view, const kube::Object& object, const std::string& problem) {
   view.problems.push_back(to_text(object.key()) + ": " + problem);
 }
@@ -37,6 +42,10 @@ void view_agents(NamespaceView& view, const kube::Cache& cache, const AgentRepor
       continue;
     }
     if (!pod->is_injected() || pod->is_over()) continue;
+    if (!is_uid(pod->metadata.uid)) {
+      note(view, object, "its UID is none");
+      continue;
+    }
     AgentPod agent;
     agent.pod = std::move(*pod);
     agent.agent_class = class_of(cache, agent.pod);
@@ -57,6 +66,10 @@ void view_queues(NamespaceView& view, const kube::Cache& cache) {
     auto queue = api::read_message_queue(object);
     if (!queue) {
       note(view, object, queue.error().detail);
+      continue;
+    }
+    if (!is_uid(queue->metadata.uid)) {
+      note(view, object, "its UID is none");
       continue;
     }
     const bool is_ending = queue->metadata.is_ending();

@@ -5,8 +5,9 @@
 namespace pannier {
 
 std::uint64_t added(std::uint64_t one, std::uint64_t other) {
-  constexpr auto kMax = std::numeric_limits<std::uint64_t>::max();
-  return one > kMax - other ? kMax : one + other;
+  // What a status may hold.
+  constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+  return one > kMax || other > kMax - one ? kMax : one + other;
 }
 
 std::uint64_t messages_of(const ReportedQueue& reported) {

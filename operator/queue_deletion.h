@@ -40,7 +40,8 @@ DeletionWait wait_until_discarded(const NamespaceView& view, const ViewedQueue& 
 // Somebody has said that its messages may be lost: the annotation names this very object.
 bool may_discard(const api::MessageQueue& queue);
 
-std::uint64_t messages_of(const ReportedQueue& reported);  // does not overflow
+// Never over what a status may hold (int64), whatever agents claim.
+std::uint64_t messages_of(const ReportedQueue& reported);
 std::uint64_t added(std::uint64_t one, std::uint64_t other);
 
 }  // namespace pannier

@@ -49,7 +49,6 @@ Result<Reconciled> reconcile_agent_class(ReconcileContext& context, const kube::
   const std::uint64_t generation = object->metadata().generation;
   const Timestamp now = wall_time(context.clock);
   const kube::Json status = {
-      {"observedGeneration", generation},
       {"agents", agents_of(context.cache, key.name)},
       {"isDefault", is_default},
       {"conditions", conditions_json(conditions, object->status(), generation, now)}};

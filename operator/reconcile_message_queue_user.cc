@@ -116,11 +116,11 @@ Result<Reconciled> reconcile_message_queue_user(ReconcileContext& context, const
     readiness = std::move(*reconciled);
   }
   const std::uint64_t generation = object->metadata().generation;
-  const kube::Json status = {
-      {"observedGeneration", generation},
+  kube::Json status = {
       {"conditions",
        conditions_json({{"Ready", readiness.status, readiness.reason, readiness.message}},
                        object->status(), generation, wall_time(context.clock))}};
+  if (user) status["secretName"] = user->secret_name();
   if (status != object->status())
     if (auto written = context.client.put_status(key, status); !written) return written.error();
   // Another user's end or a Secret's change need not come as an event about this one.
