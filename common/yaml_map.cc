@@ -201,8 +201,11 @@ void YamlMap::finish() {
     if (std::find(refused_.begin(), refused_.end(), key.text) != refused_.end()) continue;
     if (++reported > kReportedMax) return;
     const auto near = nearest(key.text, asked_);
-    const std::string advice = near ? "did you mean " + std::string(*near) + "?"
-                                    : "remove it; the keys here are " + joined(asked_);
+    std::string advice = "remove it";
+    if (near)
+      advice = "did you mean " + std::string(*near) + "?";
+    else if (!asked_.empty())
+      advice += "; the keys here are " + joined(asked_);
     problems_.add(key.mark, path_of(key.text.substr(0, 255)),
                   "expected a known key, found " + quoted_for_people(key.text) + ": " + advice);
   }

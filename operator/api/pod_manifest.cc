@@ -129,7 +129,8 @@ void check_pod_manifest(YamlMap& root) {
 
 kube::Json pod_spec_json(const YamlNode& root) {
   kube::Json spec = kube::Json::object();
-  if (const YamlNode* written = root.find("spec"))
+  const YamlNode* written = root.find("spec");
+  if (written != nullptr && written->kind == YamlNode::Kind::map)
     if (auto json = json_of(*written)) spec = std::move(*json);
   const PodSpec defaults;
   const auto fill = [&](const char* key, kube::Json value) {

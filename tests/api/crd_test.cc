@@ -188,6 +188,20 @@ TEST(Crd, HasTheGroupTheNamesAndAStatusOfItsOwn) {
   EXPECT_EQ(crd_of("messagequeueusers")["spec"]["scope"], "Namespaced");
 }
 
+TEST(Crd, HasPatternsThatTakeWhatTheReadersTake) {
+  const std::vector<std::string> texts{
+      "a",         "a-b",      "a.b",    "a..b",  "a.-b", "-a",    "a-", "A",   "a_b",
+      "a/b",       "a.b/c",    "a..b/c", "/a",    "a/",   "a/b/c", "7",  "7.a", "a b",
+      "a:5/b@c+d", "\xc3\xa9", "a\nb",   "a\x7f", "*",    "#",     "."};
+  for (const TextRule& rule : {kAmqpNameRule, kDnsLabelRule, kSubdomainRule, kImageRule,
+                               kLabelKeyRule, kLabelValueRule, pannier::optional(kSubdomainRule)}) {
+    const std::regex pattern{pattern_of(rule)};
+    for (const std::string& text : texts)
+      EXPECT_EQ(std::regex_match(text, pattern), rule.fits(text)) << rule.expected << ": " << text;
+    EXPECT_EQ(std::regex_match("", pattern), !rule.required || rule.fits == is_amqp_name);
+  }
+}
+
 TEST(Crd, HasPatternsThatTakeTheirOwnDefaultsAndWhatOurReadersTake) {
   const std::regex quantity{std::string(kQuantityPattern)}, duration{std::string(kDurationPattern)};
   for (const char* text : {"1Gi", "0", "128974848", "100k", "1.5Gi", "1e3", "2E", "1E+3"}) {

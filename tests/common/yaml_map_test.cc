@@ -90,6 +90,50 @@ TEST(YamlMap, LeavesDefaultsWhereKeysAreAbsent) {
   EXPECT_EQ(result->count, 7);
 }
 
+TEST(YamlMap, ReadsMapsOfTextAndNamesTheKeyThatIsWrong) {
+  const auto labels_of = [](std::string_view text) {
+    const YamlNode node = document(text);
+    YamlProblems problems{"f.yaml"};
+    YamlMap io(node, "", UnknownKeys::refuse, problems);
+    std::map<std::string, std::string> labels{{"old", "x"}};
+    io.text_map("labels", labels, 2, {"a short key", 4}, {"a short value", 4});
+    io.finish();
+    if (!problems.result()) return problems.result().error().detail;
+    std::string written;
+    YamlMapWriter writer(written);
+    writer.text_map("labels", labels, 2, {}, {});
+    return written;
+  };
+  EXPECT_EQ(labels_of("labels: {b: '1', a: x}"), "labels:\n  a: x\n  b: \"1\"\n");
+  EXPECT_EQ(labels_of("labels: {}"), "labels: {}\n");
+  EXPECT_EQ(labels_of("{}"), "labels:\n  old: x\n");
+  EXPECT_EQ(labels_of("labels: {a: 1}"),
+            "f.yaml:1:13: labels.a: expected a short value, found the number 1: put it in quotes");
+  EXPECT_EQ(labels_of("labels: {abcde: x}"),
+            "f.yaml:1:10: labels.abcde: expected a short key as the key, found \"abcde\": correct "
+            "it");
+  EXPECT_THAT(labels_of("labels: {a: x, b: x, c: x}"), HasSubstr("expected at most 2 keys"));
+  EXPECT_THAT(labels_of("labels: [a]"), HasSubstr("labels: expected a map, found a list"));
+}
+
+TEST(YamlMap, RefusesAKeyThatIsKnownOnceAndDoesNotProposeIt) {
+  const YamlNode node = document("volumes: []\nvolume: x\n");
+  YamlProblems problems{"f.yaml"};
+  YamlMap io(node, "", UnknownKeys::refuse, problems);
+  io.refuse("volumes", "expected none, found volumes: remove them");
+  io.refuse("absent", "expected none");
+  io.finish();
+  EXPECT_EQ(problems.result().error().detail,
+            "f.yaml:1:1: volumes: expected none, found volumes: remove them\n"
+            "f.yaml:2:1: volume: expected a known key, found \"volume\": remove it");
+}
+
+TEST(YamlMap, HasNoPlaceForWhatIsFromNoText) {
+  YamlProblems problems{"Pod shop/a"};
+  problems.add({0, 0}, "spec.x", "expected y");
+  EXPECT_EQ(problems.result().error().detail, "Pod shop/a: spec.x: expected y");
+}
+
 TEST(YamlMap, RefusesAnUnknownKeyAndNamesTheNearestOne) {
   EXPECT_EQ(sample_error("cuont: 1"),
             "f.yaml:2:1: cuont: expected a known key, found \"cuont\": did you mean count?");
