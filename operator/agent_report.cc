@@ -126,6 +126,7 @@ Result<AgentReport> parse_agent_report(std::string_view json_text) {
   report.spool_id = text(json, "spoolId");
   if (!is_uuid(report.spool_id)) report.spool_id.clear();
   report.phase = text(json, "phase");
+  report.trust_bundle = text(json, "trustBundle");
   if (const Json* const pod = find(json, "pod")) report.pod_uid = text(*pod, "uid");
   if (!is_identifier(report.pod_uid)) return no_report("none of a pod's UID");
   if (const Json* const policy = find(json, "policy"))

@@ -56,6 +56,7 @@ struct AgentReport {
   std::uint64_t spool_bytes_max = 0;
   bool is_spool_full = false;
   std::optional<Timestamp> peer_certificate_expires;
+  std::string trust_bundle;  // content_hash of the CAs that it checks peers by
 
   const ReportedQueue* find(std::string_view uid) const;
 };

@@ -1,11 +1,13 @@
 // render_agent_config: the configuration file of one pod's agent, from its class and its pod.
 //
-// Pure. Errors are bad_config: a class that cannot serve the pod.
+// Pure. What it gives is a configuration that an agent accepts. Errors are bad_config: a class that
+// cannot serve the pod, or a place that an agent cannot use.
 #pragma once
 
 #include <string>
 
 #include "common/agent_config.h"
+#include "common/result.h"
 #include "operator/api/agent_class.h"
 #include "operator/api/pod.h"
 
@@ -19,8 +21,9 @@ struct LocalAgentPlaces {
   LocalFiles files;
 };
 
-AgentConfig render_local_agent_config(const api::Pod& pod, const api::AgentClass& agent_class,
-                                      const std::string& trust_domain,
-                                      const LocalAgentPlaces& places);
+Result<AgentConfig> render_local_agent_config(const api::Pod& pod,
+                                              const api::AgentClass& agent_class,
+                                              const std::string& trust_domain,
+                                              const LocalAgentPlaces& places);
 
 }  // namespace pannier

@@ -104,6 +104,7 @@ http::AdminStatus Agent::Impl::status() const {
   if (puller_) puller_->show(add_link);
   if (pusher_) pusher_->show(add_link);
   status.certificates = certificates();
+  if (peer_tls_) status.trust_bundle = peer_tls_->trust_bundle();
   const spool::SpoolStatus spool = spool_->status();
   status.spool = {spool.disk_bytes, spool.bytes_max,       spool.live_bytes,
                   spool.segments,   spool.corrupt_records, amqp_->blocked().has_value()};

@@ -20,6 +20,7 @@ struct LocalOptions {
   std::string folder;         // DIR
   std::string agent_program;  // empty: pannier-agent beside this program
   CaPeriods ca{};
+  bool rotate_ca = false;                            // asks for a rotation at start
   std::chrono::milliseconds look_interval{500};      // at the folder
   std::chrono::milliseconds status_interval{1'000};  // at the agents
   std::function<void(bool is_problem, const std::string& text)> say;
@@ -34,7 +35,8 @@ class LocalOperator {
 
   // Until stop(). Errors: what makes going on pointless.
   Result<void> run();
-  void stop();  // any thread, also a signal's
+  std::string log_path() const;  // where the log belongs
+  void stop();                   // any thread, also a signal's
   // Ends every pod, as if all manifests of pods were gone; blocks until they are.
   Result<void> down();
 

@@ -4,6 +4,11 @@
 // begins), creationTimestamp and deletionTimestamp, keeps finalizers' promise, and shows every
 // change to a Cache, as a watch would. Any thread. Each change is on disk (written, synced,
 // renamed) before anybody sees it. A file that cannot be read ends opening: it is never replaced.
+// Those who listen to the cache are told while a lock is held: they must not call the store.
+//
+// Where an owner has gone, what it alone owned (ownerReferences) goes too. A Pod that is removed
+// only begins to end, as one with a grace does; it goes when it is removed once more, or its
+// finalizers are put to none, which is what its runner does when its processes have ended.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +25,10 @@
 #include "operator/local/places.h"
 
 namespace pannier::local {
+
+inline constexpr std::size_t kEventsMax = 1'000;      // kept for good
+inline constexpr std::size_t kEventLinesMax = 1'250;  // in the file before it is cut
+inline constexpr std::size_t kEventNoteBytesMax = 1'000;
 
 class ObjectStore final : public kube::Client {
  public:
@@ -50,7 +59,15 @@ class ObjectStore final : public kube::Client {
 
  private:
   Result<void> load();
-  Result<kube::Object> keep(kube::Json json);  // writes it and shows it
+  Result<void> load_file(const std::string& path);
+  Result<kube::Object> find(const kube::Key& key, const std::string& uid) const;
+  // What `wanted` makes of what is there: writes it and shows it, unless nothing has changed.
+  Result<kube::Object> put(const kube::Key& key, kube::Json after);
+  Result<kube::Object> keep(kube::Json json);
+  Result<void> erase(const kube::Key& key);
+  Result<void> erase_orphans();
+  Result<void> begin_removal(const kube::Key& key);
+  void load_events();
 
   const Places places_;
   kube::Cache& cache_;
@@ -58,6 +75,9 @@ class ObjectStore final : public kube::Client {
   mutable std::mutex mutex_;
   std::map<kube::Key, kube::Object> objects_;
   std::uint64_t resource_version_ = 0;
+  std::mutex events_mutex_;
+  std::deque<std::string> events_;  // the last kEventsMax
+  std::size_t event_lines_ = 0;     // in the file
 };
 
 }  // namespace pannier::local

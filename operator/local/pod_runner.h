@@ -8,7 +8,7 @@
 // after 1 s, 2 s, ... 60 s, anew after 60 s that went well. At the end (the pod is being deleted,
 // or all its containers are over): the agent drains and the containers get SIGTERM; after the grace
 // SIGKILL; when they are gone SIGTERM for the agent, which has its own drain budget and 10 s more.
-// A pod that is gone leaves nothing but its claim.
+// A pod that is gone leaves nothing but its claim; its deletion waits for that (kRunnerFinalizer).
 //
 // An app gets PATH, HOME, LANG, PANNIER_DIR and its literal variables, nothing else of ours.
 // Processes go on when the operator ends and are adopted by their records. An adopted one whose
@@ -17,19 +17,21 @@
 
 #include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/clock.h"
 #include "operator/api/agent_class.h"
 #include "operator/api/pod.h"
-#include "operator/local/object_store.h"
+#include "operator/kube/cache.h"
+#include "operator/kube/client.h"
 #include "operator/local/places.h"
-#include "operator/local/process.h"
 
 namespace pannier::local {
+
+inline constexpr std::string_view kRunnerFinalizer = "pannier.dev/runner";
 
 struct PodRunnerOptions {
   std::string agent_program;  // path of pannier-agent
@@ -41,7 +43,7 @@ struct PodRunnerOptions {
 
 class PodRunner {
  public:
-  PodRunner(const Places& places, ObjectStore& store, const kube::Cache& cache, const Clock& clock,
+  PodRunner(const Places& places, kube::Client& store, const kube::Cache& cache, const Clock& clock,
             PodRunnerOptions options, kube::Key pod);
   ~PodRunner();  // leaves the processes running
 

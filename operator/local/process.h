@@ -8,12 +8,12 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
+#include "operator/local/process_id.h"
 
 namespace pannier::local {
 
@@ -25,14 +25,6 @@ struct ProcessSpec {
   std::string record_file;  // where the child says who it is
 };
 
-struct ProcessId {
-  int pid = 0;
-  std::uint64_t start_time = 0;  // of /proc/PID/stat, in ticks since the machine started
-  std::string boot_id;           // of /proc/sys/kernel/random/boot_id
-
-  bool operator==(const ProcessId&) const = default;
-};
-
 struct ProcessEnd {
   std::optional<int> exit_code;  // none: it ended while nobody of us was its parent, or by a signal
   std::optional<int> signal;
@@ -40,7 +32,8 @@ struct ProcessEnd {
 
 class Process {
  public:
-  // Fails (bad_config) where the program cannot be run, with the system's reason.
+  // Fails (bad_config) where the program cannot be run, with the system's reason, and (io_error)
+  // where the system has no room for it. Blocks until the child has become the program.
   static Result<Process> start(const ProcessSpec& spec);
   // The one that a record tells of, if it still runs.
   static std::optional<Process> adopt(const std::string& record_file);
@@ -53,16 +46,16 @@ class Process {
   // Readable (poll) once it has ended: a pidfd, ours.
   int descriptor() const { return pidfd_; }
   bool is_running() const;
-  // Reaps it. None while it runs.
+  // Reaps it, and ends what is left of its session. None while it runs.
   std::optional<ProcessEnd> end();
   void signal(int number);  // its whole group; nothing once it has ended
 
  private:
-  Process(ProcessId id, int pidfd, bool is_child);
+  Process(ProcessId id, int pidfd);
 
   ProcessId id_;
   int pidfd_ = -1;
-  bool is_child_ = false;
+  std::optional<ProcessEnd> end_;  // once it is reaped
 };
 
 }  // namespace pannier::local

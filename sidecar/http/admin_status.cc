@@ -69,6 +69,7 @@ std::string to_json(const AdminStatus& status) {
   Json& certificates = json["certificates"] = Json::array();
   for (const AdminCertificate& each : status.certificates)
     certificates.push_back({{"use", each.use}, {"expiresAt", rfc3339(each.expires_ms)}});
+  json["trustBundle"] = status.trust_bundle;
   // Names of queues may be any bytes, and one of them must not cost the whole answer.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

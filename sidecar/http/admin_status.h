@@ -61,6 +61,8 @@ struct AdminStatus {
   std::vector<AdminQueue> queues;
   std::vector<AdminLink> links;
   std::vector<AdminCertificate> certificates;
+  // content_hash of the CAs that peers are checked by; empty: no identity of the operator's.
+  std::string trust_bundle;
   AdminSpool spool;
 };
 

@@ -80,6 +80,7 @@ Result<TlsReload::Set> TlsReload::read(const std::string& hash_now) const {
   if (!not_after) return not_after.error();
   if (auto fit = check_roots(files_, roots->view(), now); !fit) return fit.error();
   set.not_after = *not_after;
+  if (!files_.ca.empty()) set.roots_hash = content_hash(roots->view());
   TlsOptions options = options_;
   options.chain = chain->view();
   options.key = key->view();
@@ -107,6 +108,11 @@ Result<bool> TlsReload::reload() {
 std::shared_ptr<const TlsContext> TlsReload::current() const {
   const std::lock_guard lock(mutex_);
   return set_.context;
+}
+
+std::string TlsReload::trust_bundle() const {
+  const std::lock_guard lock(mutex_);
+  return set_.roots_hash;
 }
 
 WallTime TlsReload::not_after() const {

@@ -32,12 +32,15 @@ class TlsReload {
 
   std::shared_ptr<const TlsContext> current() const;
   WallTime not_after() const;  // of the current leaf
+  // content_hash of the text of `ca` that is in use; empty without one.
+  std::string trust_bundle() const;
 
  private:
   struct Set {
     std::shared_ptr<const TlsContext> context;
     WallTime not_after{};
     std::string hash;  // of what it was made from
+    std::string roots_hash;
   };
 
   TlsReload(TlsFiles files, const TlsOptions& options) : files_(std::move(files)) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/content_hash.h"
 #include "tests/net/tls_pair.h"
 
 namespace pannier::net {
@@ -93,9 +94,12 @@ TEST_F(TlsReloadTest, KeepsTheContextWhenNothingHasChanged) {
   const auto context = (*reload)->current();
   EXPECT_FALSE(*(*reload)->reload());
   EXPECT_EQ((*reload)->current(), context);
-  write("ca.crt", office_.root() + Office(clock_, "next").root());
+  const std::string roots = office_.root() + Office(clock_, "next").root();
+  write("ca.crt", roots);
+  EXPECT_EQ((*reload)->trust_bundle(), content_hash(office_.root()));
   EXPECT_TRUE(*(*reload)->reload());
   EXPECT_NE((*reload)->current(), context);
+  EXPECT_EQ((*reload)->trust_bundle(), content_hash(roots));
 }
 
 TEST_F(TlsReloadTest, KeepsTheOldSetUntilARotationIsWhole) {

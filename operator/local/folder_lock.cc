@@ -1,0 +1,47 @@
+#include "operator/local/folder_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "common/files.h"
+
+namespace pannier::local {
+namespace {
+
+std::string last_error() { return std::error_code(errno, std::generic_category()).message(); }
+
+}  // namespace
+
+Result<FolderLock> FolderLock::take(const Places& places) {
+  const std::string path = places.lock();
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return Error{Errc::io_error, "cannot open " + path + ": " + last_error()};
+  FolderLock lock(file);
+  if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK)
+      return Error{Errc::io_error, "cannot lock " + path + ": " + last_error()};
+    const auto holder = read_file(path, 64);
+    std::string pid = holder ? *holder : std::string();
+    while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+    return Error{Errc::spool_locked, places.root() + ": another pannier-operator has this folder" +
+                                         (pid.empty() ? "" : " (pid " + pid + ")") +
+                                         ": end it first, or use another folder"};
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(file, 0) != 0 || ::pwrite(file, pid.data(), pid.size(), 0) != std::ssize(pid))
+    return Error{Errc::io_error, "cannot write " + path + ": " + last_error()};
+  return lock;
+}
+
+FolderLock::FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+
+FolderLock::~FolderLock() {
+  if (file_ >= 0) ::close(file_);
+}
+
+}  // namespace pannier::local
