@@ -23,7 +23,8 @@ Certificate leaf_of(const CaRotation& ca, WallTime now) {
 }
 
 bool is_trusted(const Certificate& leaf, const CaRotation& ca) {
-  for (const Certificate& root : *Certificate::all_from_pem(ca.trust_bundle()))
+  const auto roots = Certificate::all_from_pem(ca.trust_bundle());
+  for (const Certificate& root : *roots)
     if (leaf.is_signed_by(root)) return true;
   return false;
 }
