@@ -83,7 +83,8 @@ Result<void> AgentRunner::start(const api::Pod& pod, const api::AgentClass& agen
   is_waiting_for_documents_ = !options_.is_prepared(pod);
   if (is_waiting_for_documents_) return {};
   if (auto written = write_config(pod, agent_class); !written) {
-    if (written.error().code == Errc::bad_config) return written;
+    // A pod that has lived goes on without it, until its class is mended.
+    if (written.error().code == Errc::bad_config && !has_served_) return written;
     container_.fail_start(written.error());
     return {};
   }

@@ -36,8 +36,8 @@ class AgentRunner {
   void take_up(const kube::Json& status);
 
   // Starts it where it is to be, looks whether it is ready, goes on ending it. Error: bad_config,
-  // what makes it impossible for good (a path that no socket can have, a class with impossible
-  // ports).
+  // what makes it impossible from the beginning (a path that no socket can have, a class with
+  // impossible ports).
   Result<void> go_on(const api::Pod& pod, const api::AgentClass& agent_class);
   bool needs_class() const { return !container_.is_running(); }  // to go on
   bool is_ready() const { return is_ready_; }

@@ -18,11 +18,14 @@ void PodRunner::State::run() {
   end_if_over();
 }
 
-// The class of that name as it is now. None: it is gone, or was never there.
+// The class of that name as it is now. None: it is gone, or cannot be read: its defaults in its
+// place could leave a spool behind.
 std::optional<api::AgentClass> PodRunner::State::agent_class() const {
   const std::string name(pod->metadata.annotation(api::kInjectedAnnotation));
-  if (const auto object = cache.find({std::string(api::kAgentClassKind), {}, name}))
-    if (auto read = api::read_agent_class(*object)) return *read;
+  if (const auto object = cache.find({std::string(api::kAgentClassKind), {}, name})) {
+    auto read = api::read_agent_class(*object);
+    return read ? std::optional(std::move(*read)) : std::nullopt;
+  }
   if (name != api::kDefaultClassName) return {};
   api::AgentClass standard;
   standard.metadata.name = name;
@@ -34,7 +37,7 @@ void PodRunner::State::run_agent() {
   const auto of_class = agent_class();
   if (!of_class && agent->needs_class()) {
     say_once("its AgentClass " + std::string(pod->metadata.annotation(api::kInjectedAnnotation)) +
-             " is not there: make it again, or delete the pod");
+             " is not there, or cannot be read: make it again, or delete the pod");
     return;
   }
   const auto went = agent->go_on(*pod, of_class.value_or(api::AgentClass{}));

@@ -270,6 +270,33 @@ TEST_F(PodAgentTest, SaysThatTheFoldersPathIsTooLongForASocket) {
   EXPECT_THAT(text_in(status(), "message"), HasSubstr("shorter path"));
 }
 
+TEST_F(PodAgentTest, LetsAPodLiveWhoseAgentHasBecomeImpossible) {
+  make_injected(kRunsOn);
+  until_up();
+  const int app = pid_of("app");
+  Json manifest = cache_.find(key_)->json();
+  manifest["metadata"]["annotations"]["pannier.dev/amqps-port"] = "7671";  // the peers'
+  ASSERT_TRUE(store_->replace(manifest));
+  ::kill(pid_of("pannier-agent"), SIGKILL);
+  until([&] { return said_.find("agent cannot start") != std::string::npos; });
+  EXPECT_EQ(phase(), "Running");
+  EXPECT_EQ(pid_of("app"), app);
+  manifest["metadata"]["annotations"].erase("pannier.dev/amqps-port");
+  ASSERT_TRUE(store_->replace(manifest));
+  until_asked([&] { return of("pannier-agent")["ready"] == true; });
+}
+
+TEST_F(PodAgentTest, TakesNoDefaultsForAClassThatCannotBeRead) {
+  ASSERT_TRUE(store_->replace({{"apiVersion", "pannier.dev/v1alpha1"},
+                               {"kind", "AgentClass"},
+                               {"metadata", {{"name", "default"}}},
+                               {"spec", {{"spool", {{"size", "much"}}}}}}));
+  make_injected(kRunsOn);
+  turn();
+  EXPECT_EQ(pid_of("pannier-agent"), 0);
+  EXPECT_THAT(said_, HasSubstr("AgentClass default is not there"));
+}
+
 TEST_F(PodAgentTest, WaitsForAClassThatIsNotThere) {
   Json pod = {{"containers", {container("app", kRunsOn)}}};
   make_pod(pod, true);
