@@ -116,6 +116,11 @@ class LocalOperator:
                 return each["status"], each["reason"]
         return None
 
+    def is_true(self, queue, kind="Ready", namespace="shop"):
+        """The condition, if it is true."""
+        condition = self.condition(queue, kind, namespace)
+        return condition if condition and condition[0] == "True" else None
+
     def control(self, *arguments):
         """pannierctl, over this folder: its JSON."""
         done = subprocess.run(

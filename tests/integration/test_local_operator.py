@@ -113,7 +113,7 @@ def queues_of(of_pod):
 
 
 def ready(operator, name="orders"):
-    wait_until(f"{name} is ready", lambda: operator.condition(name) == ("True", "Ready"))
+    wait_until(f"{name} is ready", lambda: operator.is_true(name))
 
 
 def test_a_message_goes_from_one_pod_to_another(operator):

@@ -64,9 +64,12 @@ class Publisher:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--orders", type=int, required=True)
+    parser.add_argument("--per-second", type=int, required=True, help="at most")
     arguments = parser.parse_args()
     publisher = Publisher()
+    opened = time.monotonic()
     for number in range(1, arguments.orders + 1):
+        time.sleep(max(0, opened + number / arguments.per_second - time.monotonic()))
         order_id = f"order-{number:06}"
         began = time.perf_counter()
         publisher.publish(order_id)
