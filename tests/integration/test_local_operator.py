@@ -189,7 +189,7 @@ def test_access_counts_at_once(operator):
     [
         ("typo", queue(durabilty="Disk"), "durabilty"),
         ("enum", queue(durability="Engine"), "Memory"),
-        ("yaml", "apiVersion: [", "bad.yaml:1"),
+        ("yaml", "apiVersion: [", "bad.yaml:2:1"),
         ("kind", manifest("v1", "Deployment", "x", spec={}), "Deployment"),
         ("volumes", pod("bad", volumes=[{"name": "v", "emptyDir": {}}]), "volumes"),
         ("class", pod("bad", annotations={"pannier.dev/class": "nowhere"}), "nowhere"),
