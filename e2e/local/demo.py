@@ -43,7 +43,7 @@ class Story:
         print(f"   {text}", flush=True)
 
     def claim(self, holds, text):
-        print(f"   {'ok ' if holds else 'NO '} {text}", flush=True)
+        print(f"   {'ok' if holds else 'NO'}  {text}", flush=True)
         if not holds:
             self.broken.append(text)
 
