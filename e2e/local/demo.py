@@ -284,8 +284,8 @@ def what_next(demo, build):
     print(
         f"""
 It goes on running. Try:
-  {shown} get queues
-  {shown} get agents
+  {shown} get queues -A
+  {shown} get agents -A
   {shown} -n shop describe queue orders
   {shown} -n shop publish orders 'hello'
   edit {demo.folder}/orders.yaml (paused: true), and look again

@@ -1,5 +1,7 @@
 #include "sidecar/net/tls_reload.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -22,10 +24,17 @@ Result<SecretText> read_file(const std::string& path) {
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
   if (!file) return Error(Errc::io_error, path + ": " + std::strerror(errno));
   std::setvbuf(file.get(), nullptr, _IONBF, 0);  // a buffer would keep part of a key
-  Bytes text(kFileBytesMax + 1);
+  struct stat found {};
+  if (::fstat(::fileno(file.get()), &found) != 0)
+    return Error(Errc::io_error, path + ": cannot be read");
+  const auto expected = static_cast<std::uint64_t>(std::max<off_t>(found.st_size, 0));
+  if (expected > kFileBytesMax) return Error(Errc::bad_config, path + ": has more than 1 MiB");
+  // As much as it has, and not as much as it may have: this is done each second, and is kept. One
+  // byte more, to see whether it has grown meanwhile; then the next look reads it.
+  Bytes text(expected + 1);
   const std::size_t size = std::fread(text.data(), 1, text.size(), file.get());
-  if (std::ferror(file.get()) != 0) return Error(Errc::io_error, path + ": cannot be read");
-  if (size > kFileBytesMax) return Error(Errc::bad_config, path + ": has more than 1 MiB");
+  if (std::ferror(file.get()) != 0 || size > expected)
+    return Error(Errc::io_error, path + ": cannot be read");
   text.resize(size);
   return SecretText(std::move(text));
 }
