@@ -37,6 +37,10 @@ struct AgentIdentity {
   bool operator==(const AgentIdentity&) const = default;
 };
 
+// In the agent's own folder after a clean end: its last /v1/status, for whoever takes its spool
+// away.
+inline constexpr const char* kFinalStatusFile = "final-status.json";
+
 struct AgentListener {
   bool enabled = true;
   std::vector<std::string> addresses;  // none, for peer and admin: the pod's own

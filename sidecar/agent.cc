@@ -51,6 +51,8 @@ Result<void> Agent::Impl::start() {
     return failure_ ? Result<void>(*failure_) : Result<void>();
   }
   if (auto opened = open_app_folder(); !opened) return opened;
+  // Of a run that has ended; this one holds what it held.
+  ::unlink((options_.config.folders.agent + "/" + kFinalStatusFile).c_str());
   if (auto opened = open_peer_tls(); !opened) return opened;
   make_links();
   if (auto opened = open_admin(); !opened) return opened;
@@ -257,6 +259,7 @@ Result<std::unique_ptr<Agent>> Agent::start(net::Loop& loop, AgentOptions option
 void Agent::drain() { impl_->drain(); }
 void Agent::terminate() { impl_->terminate(); }
 void Agent::reload() { impl_->reload(); }
+void Agent::keep_final_status() const { impl_->keep_final_status(); }
 bool Agent::has_failed() const { return impl_->failure().has_value(); }
 
 }  // namespace pannier

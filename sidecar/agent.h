@@ -36,6 +36,9 @@ class Agent {
   void terminate();
   // SIGHUP: reads its files again.
   void reload();
+  // After a clean end, with the loop at rest: leaves its last /v1/status, which says what is still
+  // in its spool, in its own folder. Blocks. Not in dev mode. The next start removes it.
+  void keep_final_status() const;
 
   class Impl;
 

@@ -1,3 +1,4 @@
+#include "common/files.h"
 #include "common/log.h"
 #include "sidecar/agent_impl.h"
 
@@ -91,7 +92,17 @@ void Agent::Impl::close_down() {
 }
 
 void Agent::Impl::stop_when_synced() {
-  if (spool_->synced_commit() >= *last_commit_) loop_.stop();
+  if (spool_->synced_commit() < *last_commit_) return;
+  final_status_ = http::to_json(status());
+  loop_.stop();
+}
+
+// What is still here when a clean end is over, for whoever is about to take the spool away.
+void Agent::Impl::keep_final_status() const {
+  if (final_status_.empty() || options_.is_dev) return;
+  const std::string file = options_.config.folders.agent + "/" + kFinalStatusFile;
+  if (auto written = write_file(file, final_status_, 0600); !written)
+    log::warn("the final status cannot be kept", {{"error", written.error().detail}});
 }
 
 }  // namespace pannier

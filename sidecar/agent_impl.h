@@ -34,6 +34,7 @@ class Agent::Impl {
   void drain();
   void terminate();
   void reload();
+  void keep_final_status() const;
   const std::optional<Error>& failure() const { return failure_; }
 
  private:
@@ -126,6 +127,7 @@ class Agent::Impl {
   Clock::time_point hand_over_until_{};
   std::optional<spool::Commit> apps_until_;   // of what apps had published before the end
   std::optional<spool::Commit> last_commit_;  // of a spool that is being closed
+  std::string final_status_;                  // empty: it has not ended cleanly
 };
 
 }  // namespace pannier

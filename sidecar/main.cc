@@ -71,6 +71,7 @@ int run(AgentOptions options) {
       signals.follow(loop, **agent);
       loop.run();
       signals.stop();
+      (*agent)->keep_final_status();
       if ((*agent)->has_failed()) code = kExitConfig;
     } else {
       log::error("the agent cannot start", {{"error", agent.error().detail}});

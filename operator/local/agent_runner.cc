@@ -19,6 +19,7 @@ namespace {
 constexpr mode_t kFolderMode = 0700;
 constexpr mode_t kFileMode = 0600;
 constexpr std::size_t kSaidBytesMax = 200;
+constexpr std::size_t kStatusBytesMax = 16u << 20;
 constexpr int kHttpOk = 200;
 constexpr int kHttpAccepted = 202;
 
@@ -175,7 +176,12 @@ void AgentRunner::go_on_ending() {
 std::string AgentRunner::ask_what_it_holds() {
   const auto answer = ask(control_socket_, "GET", "/v1/status");
   if (!answer || answer->status != kHttpOk) return {};
-  const auto json = nlohmann::json::parse(answer->body, nullptr, false);
+  return take_status(answer->body);
+}
+
+// The phase; empty for what is no status.
+std::string AgentRunner::take_status(const std::string& text) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
   const auto& queues = field_in(json, "queues");
   if (!queues.is_array()) return {};
   std::uint64_t held = 0;
@@ -185,7 +191,12 @@ std::string AgentRunner::ask_what_it_holds() {
   return text_in(json, "phase");
 }
 
-std::optional<std::uint64_t> AgentRunner::held() const {
+// Since it was asked last it may have handed over the rest: what it has left behind counts, if it
+// had the time to.
+std::optional<std::uint64_t> AgentRunner::held() {
+  if (const auto text =
+          read_file(places_.pod(uid_) + "/agent/" + kFinalStatusFile, kStatusBytesMax))
+    take_status(*text);
   return has_served_ ? held_ : held_.value_or(0);
 }
 

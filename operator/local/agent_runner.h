@@ -49,7 +49,7 @@ class AgentRunner {
 
   // What goes with a spool that nobody keeps: the messages that it held when it was asked last.
   // None: it has never told, though it has served.
-  std::optional<std::uint64_t> held() const;
+  std::optional<std::uint64_t> held();
   bool has_claim() const { return !spool_is_in_pod_; }
 
   std::optional<Clock::time_point> due_at() const;
@@ -65,6 +65,7 @@ class AgentRunner {
   void ask_whether_ready(const std::string& address);
   void ask_to_drain();
   std::string ask_what_it_holds();  // and answers its phase; empty: it does not answer
+  std::string take_status(const std::string& text);
   void go_on_ending();
 
   const Places& places_;

@@ -306,6 +306,18 @@ def test_a_pod_that_goes_hands_over_what_it_has(operator):
     assert not one.place.exists()
     assert queues_of(two)["orders"]["ready"] == 3
     assert take(two, 3) == [b"1", b"2", b"3"]
+    assert "still held" not in operator.said()
+
+
+def test_what_nobody_could_take_over_is_said_and_counted(operator):
+    operator.apply("queue.yaml", queue())
+    operator.apply("one.yaml", pod("one"))
+    one = operator.ready_pod("one")
+    ready(operator)
+    publish(one, b"1", b"2")
+    (operator.folder / "one.yaml").unlink()
+    wait_until("it is gone", lambda: operator.pod("one") is None, 90)
+    assert "still held 2 messages" in operator.said()
 
 
 def test_a_user_logs_in_with_the_password_of_its_secret(operator):
