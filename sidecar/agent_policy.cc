@@ -1,3 +1,4 @@
+#include "common/code_pages.h"
 #include "common/content_hash.h"
 #include "common/log.h"
 #include "sidecar/agent_impl.h"
@@ -82,7 +83,9 @@ void Agent::Impl::apply(const Policy& policy) {
     failure_ = opened.error();
     if (!options_.is_dev) log::error("the agent cannot serve", {{"error", failure_->detail}});
     loop_.stop();
+    return;
   }
+  pool_.post([] { release_code_pages(); });
 }
 
 void Agent::Impl::renew_certificates() {
