@@ -72,6 +72,10 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
 
 Result<void> write_file(const std::string& path, std::string_view text, mode_t mode) {
   const std::string draft = path + ".new-" + random_hex(4);
+  // Opened first: where no descriptor is left, nothing has changed yet.
+  const std::string folder = folder_of(path);
+  const Descriptor around(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!around) return failed("open", folder);
   {
     const Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
     if (!file) return failed("create", draft);
@@ -83,9 +87,7 @@ Result<void> write_file(const std::string& path, std::string_view text, mode_t m
       return done;
     }
   }
-  const std::string folder = folder_of(path);
-  const Descriptor around(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!around || ::fsync(around.get()) != 0) return failed("sync", folder);
+  if (::fsync(around.get()) != 0) return failed("sync", folder);
   return {};
 }
 

@@ -1,4 +1,8 @@
 // pannier-operator: flags, signals, and where what it says goes.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <mutex>
@@ -36,18 +40,22 @@ class Signals {
   void follow(local::LocalOperator& local) {
     thread_ = std::thread([this, &local] {
       int signal = 0;
-      while (sigwait(&set_, &signal) == 0 && signal != SIGUSR2) local.stop();
+      // A SIGUSR2 that is not ours must not leave us deaf for the others.
+      while (sigwait(&set_, &signal) == 0 && !is_ending_)
+        if (signal != SIGUSR2) local.stop();
     });
   }
   ~Signals() { stop(); }
   void stop() {
     if (!thread_.joinable()) return;
+    is_ending_ = true;
     pthread_kill(thread_.native_handle(), SIGUSR2);
     thread_.join();
   }
 
  private:
   sigset_t set_{};
+  std::atomic<bool> is_ending_ = false;
   std::thread thread_;
 };
 
@@ -67,11 +75,16 @@ class LogFile {
 
  private:
   void open() {
-    file_ = std::fopen(path_.c_str(), "ae");
-    if (file_ != nullptr) std::fseek(file_, 0, SEEK_END);
+    const int file = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    file_ = file < 0 ? nullptr : ::fdopen(file, "a");
+    if (file_ != nullptr)
+      std::fseek(file_, 0, SEEK_END);
+    else if (file >= 0)
+      ::close(file);
   }
   void write(std::string_view line) {
     const std::lock_guard lock(mutex_);
+    if (file_ == nullptr) open();  // the last time there was no room for it
     if (file_ == nullptr) return;
     std::fwrite(line.data(), 1, line.size(), file_);
     std::fputc('\n', file_);

@@ -45,15 +45,17 @@ AgentRunner::AgentRunner(const Places& places, const Clock& clock, Options optio
       uid_(pod.metadata.uid),
       control_socket_(places.control_socket(pod.metadata.uid)),
       container_(clock, {kName, "agent", container_record(places, pod.metadata.uid, kName),
+                         container_log(places, pod.metadata.uid, kName), true,
                          api::RestartPolicy::always, options_.say}),
       ask_at_(clock.now()) {
   spool_is_in_pod_ = exists(places.pod(uid_) + "/spool") ||
                      !exists(places.claim(pod.metadata.namespace_name, pod.metadata.name));
 }
 
-void AgentRunner::take_up(const kube::Json& status) {
-  container_.take_up(status);
+Result<void> AgentRunner::take_up(const kube::Json& status) {
+  if (auto taken = container_.take_up(status); !taken) return taken;
   has_served_ = container_.restarts() > 0 || field_in(status, "ready") == true;
+  return {};
 }
 
 std::string AgentRunner::app_folder() const { return places_.pod(uid_) + "/app"; }
@@ -134,7 +136,7 @@ std::string AgentRunner::why_not_ready() const {
   if (container_.is_running()) return "the agent is not ready: " + not_ready_;
   const auto& end = container_.last_end();
   if (!end) return "the agent has not started yet";
-  return end->message.empty() ? "the agent ended, and starts again" : end->message;
+  return "the agent ended, and starts again" + (end->message.empty() ? "" : ": " + end->message);
 }
 
 kube::Json AgentRunner::status() const { return container_.status(is_ready_); }

@@ -33,7 +33,7 @@ class AgentRunner {
   };
 
   AgentRunner(const Places& places, const Clock& clock, Options options, const api::Pod& pod);
-  void take_up(const kube::Json& status);
+  Result<void> take_up(const kube::Json& status);
 
   // Starts it where it is to be, looks whether it is ready, goes on ending it. Error: bad_config,
   // what makes it impossible from the beginning (a path that no socket can have, a class with

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "operator/local/container_log.h"
 #include "operator/local/status_json.h"
 
 namespace pannier::local {
@@ -20,20 +21,28 @@ constexpr int kExitUnknown = 137;  // what a kubelet says of one that it lost si
 constexpr const char* kUnknown = "ContainerStatusUnknown";
 constexpr const char* kNotStarted = "StartError";
 
+constexpr const char* kEndedUnseen = "ended while no operator ran, so nobody saw how";
+constexpr const char* kEndedAdopted =
+    "ended; how cannot be seen, because an earlier run of the operator had started it";
+
 ContainerEnd end_of(const ProcessEnd& process) {
   ContainerEnd end;
   if (process.exit_code) {
     end.exit_code = *process.exit_code;
     end.reason = end.exit_code == 0 ? "Completed" : "Error";
-  } else if (process.signal) {
-    end.signal = *process.signal;
+  } else {
+    end.signal = process.signal.value_or(0);
     end.exit_code = kExitBySignal + end.signal;
     end.reason = "Error";
-  } else {
-    end.exit_code = kExitUnknown;
-    end.reason = kUnknown;
-    end.message = "it ended while no operator was there to see how";
   }
+  return end;
+}
+
+ContainerEnd unseen_end(const char* why) {
+  ContainerEnd end;
+  end.exit_code = kExitUnknown;
+  end.reason = kUnknown;
+  end.message = why;
   return end;
 }
 
@@ -64,7 +73,7 @@ std::optional<ContainerEnd> end_in(const Json& state) {
 
 std::string what_happened(const ContainerEnd& end) {
   if (end.reason == kNotStarted) return "cannot start: " + end.message;
-  if (end.reason == kUnknown) return "ended while no operator was there";
+  if (end.reason == kUnknown) return end.message;
   if (end.signal != 0)
     return "was ended by signal " + std::to_string(end.signal) + " (" + ::strsignal(end.signal) +
            ")";
@@ -80,7 +89,7 @@ Timestamp ContainerRunner::wall_now() const {
   return Timestamp(std::chrono::seconds(clock_.now_ms() / 1'000));
 }
 
-void ContainerRunner::take_up(const Json& status) {
+Result<void> ContainerRunner::take_up(const Json& status) {
   restarts_ = number_in(status, "restartCount");
   container_id_ = text_in(status, "containerID");
   const Json& state = field_in(status, "state");
@@ -90,12 +99,13 @@ void ContainerRunner::take_up(const Json& status) {
     step_ = Step::over;
   else
     last_end_ = end_in(field_in(status, "lastState"));
-  take_up_process();
+  return take_up_process();
 }
 
 // The record is newer than the status where an operator ended between the two.
-void ContainerRunner::take_up_process() {
+Result<void> ContainerRunner::take_up_process() {
   const auto recorded = read_process_record(options_.record_file);
+  if (!recorded && recorded.error().code != Errc::not_found) return recorded.error();
   const std::string recorded_id = recorded ? to_text(*recorded) : std::string();
   const bool is_unknown_to_status = recorded && recorded_id != container_id_;
   if (is_unknown_to_status) {
@@ -103,28 +113,37 @@ void ContainerRunner::take_up_process() {
     container_id_ = recorded_id;
     started_at_ = wall_now();
   }
-  if (container_id_.empty()) return;
-  if (auto adopted = Process::adopt(options_.record_file)) {
+  if (container_id_.empty()) return {};
+  auto adopted = Process::adopt(options_.record_file);
+  if (!adopted && adopted.error().code != Errc::not_found) return adopted.error();
+  if (adopted) {
     process_ = std::move(*adopted);
+    is_adopted_ = true;
     step_ = Step::running;
     running_since_ = clock_.now();
     if (!started_at_) started_at_ = wall_now();
-    return;
+    return {};
   }
   const bool is_end_known = last_end_ && last_end_->container_id == container_id_;
-  if (!is_end_known) note_end(end_of(ProcessEnd{}));
+  if (!is_end_known) note_end(unseen_end(kEndedUnseen));
+  return {};
 }
 
 void ContainerRunner::look() {
   if (!process_) return;
-  const auto end = process_->end();
-  if (!end) return;
+  const auto process_end = process_->end();
+  if (!process_end) return keep_log_short(options_.log_file);
   process_.reset();
-  note_end(end_of(*end));
+  const bool is_seen = process_end->exit_code || process_end->signal;
+  ContainerEnd end = is_seen ? end_of(*process_end) : unseen_end(kEndedAdopted);
+  if (options_.tells_last_words && !end.is_success() && end.message.empty())
+    end.message = last_words(options_.log_file, is_adopted_ ? 0 : log_bytes_before_);
+  note_end(std::move(end));
 }
 
 bool ContainerRunner::may_restart(const ContainerEnd& end) const {
   if (is_stopping_) return false;
+  if (end.is_of_system) return true;
   switch (options_.restart) {
     case api::RestartPolicy::always: return true;
     case api::RestartPolicy::on_failure: return !end.is_success();
@@ -163,6 +182,8 @@ void ContainerRunner::say_end(const ContainerEnd& end,
     text += delay->count() == 0
                 ? ", starts again at once"
                 : ", starts again in " + std::to_string(delay->count() / 1'000) + " s";
+  const bool is_told = end.reason == kNotStarted || end.reason == kUnknown;
+  if (!is_told && !end.message.empty()) text += ": " + end.message;
   options_.say(!end.is_success() && !is_stopping_, text);
 }
 
@@ -175,6 +196,8 @@ std::optional<Clock::time_point> ContainerRunner::due_at() const {
 
 void ContainerRunner::start(const ProcessSpec& spec) {
   if (!is_due()) return;
+  log_bytes_before_ = log_bytes(options_.log_file);
+  is_adopted_ = false;
   auto process = Process::start(spec);
   if (!process) return fail_start(process.error());
   if (last_end_) ++restarts_;
@@ -190,6 +213,7 @@ void ContainerRunner::fail_start(const Error& why) {
   end.exit_code = kExitNotStarted;
   end.reason = kNotStarted;
   end.message = why.detail;
+  end.is_of_system = why.code == Errc::io_error;
   if (last_end_) ++restarts_;
   note_end(std::move(end));
 }

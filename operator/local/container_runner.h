@@ -32,6 +32,8 @@ struct ContainerEnd {
   std::string container_id;
   std::optional<Timestamp> started_at;
   Timestamp finished_at{};
+  bool is_of_system =
+      false;  // it could not start for want of room: tried again, whatever the policy
 
   bool is_success() const { return exit_code == 0; }
 };
@@ -46,6 +48,8 @@ class ContainerRunner {
     std::string name;
     std::string title;  // "container app", for people
     std::string record_file;
+    std::string log_file;
+    bool tells_last_words = false;  // the last line of its log, when it fails
     api::RestartPolicy restart = api::RestartPolicy::always;
     Say say;
   };
@@ -55,7 +59,8 @@ class ContainerRunner {
   const std::string& name() const { return options_.name; }
   const std::string& title() const { return options_.title; }
   // What it was before this operator: its status as it was kept (null: it is new), and its record.
-  void take_up(const kube::Json& status);
+  // io_error: whether its process runs cannot be said now; nothing may be done with it.
+  Result<void> take_up(const kube::Json& status);
 
   void look();  // whether it has ended
   // Waits for nothing but to be started.
@@ -81,7 +86,7 @@ class ContainerRunner {
  private:
   enum class Step : std::uint8_t { waiting, running, over };
 
-  void take_up_process();
+  Result<void> take_up_process();
   void note_end(ContainerEnd end);
   bool may_restart(const ContainerEnd& end) const;
   void say_end(const ContainerEnd& end, std::optional<std::chrono::milliseconds> delay) const;
@@ -92,7 +97,9 @@ class ContainerRunner {
   Step step_ = Step::waiting;
   bool is_stopping_ = false;
   std::optional<Process> process_;
-  std::string container_id_;  // of the last one that was started
+  bool is_adopted_ = false;
+  std::uint64_t log_bytes_before_ = 0;  // of the log, when it was started
+  std::string container_id_;            // of the last one that was started
   std::uint64_t restarts_ = 0;
   std::optional<Timestamp> started_at_;
   Clock::time_point running_since_{};

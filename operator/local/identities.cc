@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+#include <system_error>
 
 #include "common/files.h"
 #include "common/random.h"
@@ -32,6 +34,9 @@ Result<CaRotation> open_ca(const Places& places, const CaPeriods& periods, WallT
     if (!ca) return in_ca(places, ca.error());
     return ca;
   }
+  if (errno != ENOENT)
+    return in_ca(places,
+                 {Errc::io_error, std::error_code(errno, std::generic_category()).message()});
   auto made = CaRotation::make("local-" + random_hex(4), periods, now);
   if (!made) return made;
   const auto text = made->to_text();
@@ -40,11 +45,14 @@ Result<CaRotation> open_ca(const Places& places, const CaPeriods& periods, WallT
   return made;
 }
 
-// The key of a pod, made once. One that cannot be read is of no use to its agent either.
+// The key of a pod, made once. One that holds no key is of no use to its agent either; one that
+// cannot be read just now (no descriptor is left) is not replaced: its certificate belongs to it.
 Result<PrivateKey> key_in(const std::string& folder) {
   const std::string file = folder + "/tls.key";
-  if (const auto text = read_file(file))
-    if (auto key = PrivateKey::from_pem(*text)) return key;
+  const auto text_now = read_file(file);
+  if (!text_now && text_now.error().code == Errc::io_error) return text_now.error();
+  if (text_now)
+    if (auto key = PrivateKey::from_pem(*text_now)) return key;
   auto key = PrivateKey::make();
   if (!key) return key;
   const auto text = key->to_pem();
@@ -135,7 +143,8 @@ Result<Identities::Leaf> Identities::leaf_of(const Identified& pod, const Privat
   const std::string folder = places_.pod(pod.pod_uid);
   const std::string uri = uri_of(pod.namespace_name, pod.service_account, pod.pod_uid);
   const auto kept = leaves_.find(pod.pod_uid);
-  if (kept != leaves_.end() && !should_renew(kept->second.certificate, ca_, now()))
+  if (kept != leaves_.end() && kept->second.certificate.matches(key) &&
+      !should_renew(kept->second.certificate, ca_, now()))
     return kept->second;
   const auto bundle = read_file(folder + "/ca.crt");
   if (const auto text = read_file(folder + "/tls.crt"); text && kept == leaves_.end())

@@ -96,6 +96,17 @@ Result<std::string> folder_of(const std::string& named) {
   return folder.string();
 }
 
+// Keys and Secrets lie in it; who made it before us (a copy, git) may have left it open to all.
+Result<void> close_to_others(const std::string& folder) {
+  struct stat found {};
+  if (::stat(folder.c_str(), &found) == 0 && (found.st_mode & 0777) == 0700) return {};
+  if (::chmod(folder.c_str(), 0700) == 0) return {};
+  return Error{Errc::bad_config,
+               folder + ": cannot be closed to other users (" +
+                   std::error_code(errno, std::generic_category()).message() +
+                   "), and keys lie in it: run as its owner, or use another folder"};
+}
+
 std::size_t manifests_in(const std::string& folder) {
   std::size_t count = 0;
   std::error_code failure;
@@ -127,6 +138,7 @@ struct LocalOperator::State {
   std::vector<api::Pod> agents() const;
   std::vector<AgentAddress> addresses() const;
   void report(AgentReport got);
+  void tell_of_end(const kube::Cache::Change& change) const;
   void say(bool is_problem, const std::string& text) const {
     if (options.say) options.say(is_problem, text);
   }
@@ -153,6 +165,13 @@ struct LocalOperator::State {
   std::atomic<bool> has_news = true;  // for the identities: a pod or a report
 };
 
+// Of what was said to be "being deleted" before. A pod's runner says it of the pod.
+void LocalOperator::State::tell_of_end(const kube::Cache::Change& change) const {
+  const Object& object = change.object();
+  if (!change.after && object.metadata().is_ending() && object.kind() != api::kPodKind)
+    say(false, to_text(object.key()) + ": gone");
+}
+
 Result<void> LocalOperator::State::open() {
   auto program = agent_program(options.agent_program);
   if (!program) return program.error();
@@ -164,6 +183,7 @@ Result<void> LocalOperator::State::open() {
 
   reconciling = std::make_unique<ReconcileLoop>(cache, reports);
   cache.listen([this](const kube::Cache::Change& change) {
+    tell_of_end(change);
     if (change.object().kind() != api::kPodKind) return;
     has_news = true;
     if (fleet) fleet->touch(change.object().key());
@@ -311,6 +331,7 @@ Result<std::unique_ptr<LocalOperator>> LocalOperator::open(LocalOptions options)
   const Places places(*folder);
   for (const std::string& each : {places.state(), places.objects(), places.run(), places.pods()})
     if (auto made = make_folders(each, 0700); !made) return made.error();
+  if (auto closed = close_to_others(places.state()); !closed) return closed.error();
   auto lock = FolderLock::take(places);
   if (!lock) return lock.error();
   auto state = std::make_unique<State>(std::move(options), places, std::move(*lock));
@@ -348,8 +369,11 @@ Result<void> LocalOperator::down() {
   state.begin_threads();
   auto done = state.loop(true);
   state.end_threads();
-  if (done && !state.is_stopped) state.say(false, "all pods have ended; their manifests stay");
-  return done;
+  if (!done) return done;
+  if (state.has_pods())
+    return Error{Errc::closed, "ended before all pods had; they go on ending with the next --down"};
+  state.say(false, "all pods have ended; their manifests stay");
+  return {};
 }
 
 std::string LocalOperator::log_path() const { return state_->places.log(); }

@@ -37,7 +37,8 @@ class LocalOperator {
   Result<void> run();
   std::string log_path() const;  // where the log belongs
   void stop();                   // any thread, also a signal's
-  // Ends every pod, as if all manifests of pods were gone; blocks until they are.
+  // Ends every pod, as if all manifests of pods were gone; blocks until they are. Error (closed):
+  // stop() came before that.
   Result<void> down();
 
  private:

@@ -61,6 +61,17 @@ Signature signature_of(const std::string& path) {
   return signature;
 }
 
+bool is_blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
+
+// Which folder it is, so that another one in its place is not taken for it.
+std::pair<dev_t, ino_t> place_of(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? std::pair(found.st_dev, found.st_ino)
+                                           : std::pair(dev_t{}, ino_t{});
+}
+
 std::string at(const std::string& name, const api::Manifest& manifest) {
   return name + ":" + std::to_string(manifest.place.line) + ": ";
 }
@@ -78,6 +89,7 @@ struct ManifestFolder::File {
   Signature seen;                        // at the last look
   bool is_stable = false;                // it was the same at the look before
   bool is_read = false;                  // as it lies there now
+  bool is_to_read_again = false;         // the system could not give it
   bool is_taken = false;                 // all of it
   bool is_waiting = false;               // for objects that are still being deleted
   bool is_here = false;                  // in this look
@@ -94,7 +106,10 @@ struct ManifestFolder::Wanted {
 };
 
 ManifestFolder::ManifestFolder(const Places& places, ObjectStore& store, Hooks hooks)
-    : places_(places), store_(store), hooks_(std::move(hooks)) {
+    : places_(places),
+      store_(store),
+      hooks_(std::move(hooks)),
+      state_place_(place_of(places.state())) {
   for (const std::string_view kind : kManifestKinds) {
     const auto objects = store_.list(kind);
     if (!objects) continue;
@@ -120,7 +135,10 @@ std::optional<std::vector<std::string>> ManifestFolder::names() {
   std::vector<std::string> found;
   std::error_code failure;
   std::string problem;
-  if (!fs::is_directory(places_.state(), failure)) problem = "its folder .pannier is gone";
+  if (!fs::is_directory(places_.state(), failure))
+    problem = "its folder .pannier is gone";
+  else if (place_of(places_.state()) != state_place_)
+    problem = "its folder .pannier is another one than this operator holds: start it again";
   fs::directory_iterator each(places_.root(), failure), end;
   for (; problem.empty() && !failure && each != end; each.increment(failure))
     if (std::string name = each->path().filename().string(); is_manifest(name))
@@ -147,7 +165,7 @@ void ManifestFolder::look() {
 
   std::vector<std::pair<int, std::string>> order;
   for (auto& [name, file] : files_) {
-    if (file.is_stable && !file.is_read) read(name, file);
+    if (file.is_stable && (!file.is_read || file.is_to_read_again)) read(name, file);
     int first = 3;
     for (const api::Manifest& manifest : file.manifests)
       first = std::min(first, rank(manifest.object.kind()));
@@ -172,6 +190,7 @@ void ManifestFolder::see(const std::string& name) {
 
 void ManifestFolder::read(const std::string& name, File& file) {
   file.is_read = true;
+  file.is_to_read_again = false;
   if (!file.seen.problem.empty()) return refuse(file, name + ": " + file.seen.problem);
   const std::string path = places_.root() + "/" + name;
   const auto text = read_file(path, kManifestBytesMax);
@@ -179,7 +198,13 @@ void ManifestFolder::read(const std::string& name, File& file) {
     file.is_read = false;
     return;
   }
+  file.is_to_read_again = !text;
   if (!text) return refuse(file, name + ": " + text.error().detail);
+  // A save that was cut off (an editor, a full disk) leaves an empty file.
+  if (is_blank(*text) && has_objects(name))
+    return refuse(file, name +
+                            ": is empty, and what it said before still holds: write it again, or "
+                            "delete the file to delete its objects");
   const std::size_t fault = utf8_fault_at(*text);
   if (fault < text->size())
     return refuse(
@@ -195,6 +220,11 @@ void ManifestFolder::read(const std::string& name, File& file) {
   });
   file.manifests = std::move(*manifests);
   file.problem.clear();
+}
+
+bool ManifestFolder::has_objects(const std::string& name) const {
+  return std::any_of(owned_.begin(), owned_.end(),
+                     [&name](const auto& each) { return each.second == name; });
 }
 
 // Whether that file says (or, being bad, may still say) that there is such an object.

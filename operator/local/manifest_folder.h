@@ -4,17 +4,21 @@
 // file is taken whole or not at all, once it has stayed the same for one look (an editor may be in
 // the middle of it); one that is bad changes nothing: what it said last still holds, and the
 // message says so once a change. An object whose manifest is gone is deleted, after two looks
-// without it. Which object came from which file is kept in the objects (annotation
-// pannier.dev/manifest), so that a restart forgets nothing. One object in two files is an error of
-// the second. Objects that move to another file stay the same objects. What may not change (a pod's
-// spec, a queue's name) is refused. An object that is still being deleted is made anew afterwards.
-// While DIR itself cannot be read, or is another folder than it was, nothing changes. One thread.
+// without it; a file that has become empty deletes nothing. Which object came from which file is
+// kept in the objects (annotation pannier.dev/manifest), so that a restart forgets nothing. One
+// object in two files is an error of the second. Objects that move to another file stay the same
+// objects. What may not change (a pod's spec, a queue's name) is refused. An object that is still
+// being deleted is made anew afterwards. While DIR itself cannot be read, or is another folder than
+// it was, nothing changes. One thread.
 #pragma once
+
+#include <sys/types.h>
 
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "operator/api/manifest_reader.h"
@@ -59,6 +63,7 @@ class ManifestFolder {
   Result<void> check_owner(const std::string& name, const kube::Key& key) const;
   void keep(const std::string& name, File& file, const Wanted& wanted);
   void remove_missing();
+  bool has_objects(const std::string& name) const;
   bool is_wanted(const kube::Key& key, const std::string& file) const;
   void refuse(File& file, const std::string& text);
   void say(bool is_problem, const std::string& text) const;
@@ -71,6 +76,7 @@ class ManifestFolder {
   std::map<kube::Key, unsigned> missing_;   // looks without it
   std::string folder_problem_;              // as it was said last
   bool has_looked_ = false;
+  const std::pair<dev_t, ino_t> state_place_;  // of .pannier, as it was found
 
  public:
   ~ManifestFolder();

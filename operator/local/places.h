@@ -12,7 +12,7 @@
 //   DIR/.pannier/run/UID8.sock             control sockets of agents (first 8 of the pod's UID)
 //   DIR/.pannier/pods/UID/                 one pod: app/ (PANNIER_DIR), agent/, spool/, agent.yaml,
 //                                          policy.yaml, members.yaml, tls.crt, tls.key, ca.crt,
-//                                          containers/NAME.json (what runs), logs/NAME.log
+//                                          containers/NAME.json (what runs), logs/NAME.log[.1]
 //   DIR/.pannier/claims/NS/POD/            a spool on a claim, which outlives its pod
 #pragma once
 

@@ -96,7 +96,12 @@ void PodRunner::State::set_up() {
   for (const char* const folder : {"/logs", "/containers"})
     if (auto made = make_folders(places.pod(uid) + folder, 0700); !made)
       return retry_store(made.error());
-  take_up();
+  if (auto taken = take_up(); !taken) {  // what runs already must not run twice
+    agent.reset();
+    init_containers.clear();
+    containers.clear();
+    return retry_store(taken.error());
+  }
   // What ended with an operator before us has been told by it.
   has_told_losses = pod->is_over();
   stage = pod->is_over() ? Stage::over : Stage::running;
@@ -147,7 +152,7 @@ bool PodRunner::State::has_address() {
   return true;
 }
 
-void PodRunner::State::take_up() {
+Result<void> PodRunner::State::take_up() {
   started_at = time_in(kept_status, "startTime").value_or(wall_now());
   address = text_in(kept_status, "podIP");
   has_been_up = text_in(kept_status, "phase") == "Running";
@@ -158,7 +163,9 @@ void PodRunner::State::take_up() {
                   AgentRunner::Options{options.agent_program, options.trust_domain,
                                        options.is_prepared, tell},
                   *pod);
-    agent->take_up(item_named(init_statuses, "name", api::kAgentContainer));
+    if (auto taken = agent->take_up(item_named(init_statuses, "name", api::kAgentContainer));
+        !taken)
+      return taken;
   }
   const auto restart = pod->spec.restart_policy;
   const auto init_restart = restart == api::RestartPolicy::never ? api::RestartPolicy::never
@@ -167,14 +174,21 @@ void PodRunner::State::take_up() {
                        const char* title, api::RestartPolicy policy, const Json& statuses) {
     to.emplace_back(clock, ContainerRunner::Options{container.name, title + container.name,
                                                     container_record(places, uid, container.name),
-                                                    policy, tell});
-    to.back().take_up(item_named(statuses, "name", container.name));
+                                                    container_log(places, uid, container.name),
+                                                    false, policy, tell});
+    return to.back().take_up(item_named(statuses, "name", container.name));
   };
   for (const api::Container& each : pod->spec.init_containers)
-    add(init_containers, each, "init container ", init_restart, init_statuses);
+    if (auto taken = add(init_containers, each, "init container ", init_restart, init_statuses);
+        !taken)
+      return taken;
   for (const api::Container& each : pod->spec.containers)
-    add(containers, each, "container ", restart, field_in(kept_status, "containerStatuses"));
+    if (auto taken = add(containers, each, "container ", restart,
+                         field_in(kept_status, "containerStatuses"));
+        !taken)
+      return taken;
   for (const ContainerRunner& each : containers) has_begun = has_begun || each.is_running();
+  return {};
 }
 
 std::string PodRunner::State::phase_at_end() const {
@@ -267,6 +281,8 @@ std::chrono::milliseconds PodRunner::run_once() {
 
 std::vector<int> PodRunner::descriptors() const {
   std::vector<int> all;
+  // Nobody looks at them before: a process that has ended would keep the caller turning.
+  if (state_->clock.now() < state_->store_again) return all;
   const auto add = [&](int descriptor) {
     if (descriptor >= 0) all.push_back(descriptor);
   };

@@ -38,7 +38,7 @@ struct PodRunner::State {
   void set_up();
   bool has_finalizer();
   bool has_address();
-  void take_up();
+  Result<void> take_up();
   void keep_status();
   kube::Json status_now() const;
   bool is_object_there() const;

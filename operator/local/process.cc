@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <system_error>
 #include <utility>
 
 #include "operator/local/pidfd.h"
@@ -50,14 +51,23 @@ Process::~Process() {
   if (pidfd_ >= 0) ::close(pidfd_);
 }
 
-std::optional<Process> Process::adopt(const std::string& record_file) {
-  auto id = read_process_record(record_file);
-  if (!id || !local::is_running(*id)) return {};
+Result<Process> Process::adopt(const std::string& record_file) {
+  const auto id = read_process_record(record_file);
+  if (!id) return id.error();
+  const Error ended{Errc::not_found, to_text(*id) + " has ended"};
+  const auto was_running = find_running(*id);
+  if (!was_running) return was_running.error();
+  if (!*was_running) return ended;
   const int pidfd = ::pidfd_open(id->pid, 0);
-  if (pidfd < 0) return {};
-  Process process(std::move(*id), pidfd);
+  if (pidfd < 0 && errno != EMFILE && errno != ENFILE && errno != ENOMEM) return ended;
+  if (pidfd < 0)
+    return Error{Errc::io_error, "cannot follow process " + std::to_string(id->pid) + ": " +
+                                     std::error_code(errno, std::generic_category()).message()};
+  Process process(*id, pidfd);
   // Again: between the look and the open its pid may have been given to somebody else.
-  if (!local::is_running(process.id_)) return {};
+  const auto is_running = find_running(*id);
+  if (!is_running) return is_running.error();
+  if (!*is_running) return ended;
   return process;
 }
 

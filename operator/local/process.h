@@ -35,8 +35,9 @@ class Process {
   // Fails (bad_config) where the program cannot be run, with the system's reason, and (io_error)
   // where the system has no room for it. Blocks until the child has become the program.
   static Result<Process> start(const ProcessSpec& spec);
-  // The one that a record tells of, if it still runs.
-  static std::optional<Process> adopt(const std::string& record_file);
+  // The one that a record tells of, if it still runs. not_found: it does not. io_error: the system
+  // cannot say (no descriptor is left): it may run, so nobody may take its place.
+  static Result<Process> adopt(const std::string& record_file);
 
   Process(Process&&) noexcept;
   Process& operator=(Process&&) noexcept;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <filesystem>
@@ -106,19 +107,31 @@ bool is_running(const ProcessId& id) {
   return stat && stat->start_time == id.start_time && stat->is_running();
 }
 
-std::optional<ProcessId> read_process_record(const std::string& file) {
+Result<bool> find_running(const ProcessId& id) {
+  if (id.pid <= 0 || id.boot_id != boot_id()) return false;
+  errno = 0;
+  const auto stat = stat_of(id.pid);
+  if (!stat && errno != 0 && errno != ENOENT && errno != ESRCH)
+    return Error{Errc::io_error, "cannot look at process " + std::to_string(id.pid) + ": " +
+                                     std::error_code(errno, std::generic_category()).message()};
+  return stat && stat->start_time == id.start_time && stat->is_running();
+}
+
+Result<ProcessId> read_process_record(const std::string& file) {
   const auto text = read_file(file, kRecordBytesMax);
-  if (!text) return {};
+  if (!text && text.error().code != Errc::too_large) return text.error();
+  const Error cut_off{Errc::not_found, file + " is no record of a process"};
+  if (!text) return cut_off;
   const auto json = nlohmann::json::parse(*text, nullptr, false);
-  if (!json.is_object()) return {};
+  if (!json.is_object()) return cut_off;
   const auto number = [&](const char* key) -> std::uint64_t {
     const auto found = json.find(key);
     return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
   };
   const auto boot = json.find("bootId");
-  if (boot == json.end() || !boot->is_string()) return {};
+  if (boot == json.end() || !boot->is_string()) return cut_off;
   const std::uint64_t pid = number("pid");
-  if (pid == 0 || pid > static_cast<std::uint64_t>(1) << 30) return {};
+  if (pid == 0 || pid > static_cast<std::uint64_t>(1) << 30) return cut_off;
   return ProcessId{static_cast<int>(pid), number("startTime"), boot->get<std::string>()};
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/result.h"
+
 namespace pannier::local {
 
 struct ProcessId {
@@ -33,9 +35,12 @@ std::optional<ProcessStat> stat_of(int pid);
 
 const std::string& boot_id();  // read once
 bool is_running(const ProcessId& id);
+// io_error where the system cannot say (no descriptor is left): that is not "it has ended".
+Result<bool> find_running(const ProcessId& id);
 
-// What a started process left in its record: none if there is no record, or none to be read.
-std::optional<ProcessId> read_process_record(const std::string& file);
+// What a started process left in its record. not_found: there is none, or a crash has cut it off;
+// io_error: it cannot be read now.
+Result<ProcessId> read_process_record(const std::string& file);
 
 // SIGKILL for everybody in that session. Only while its id cannot have been given to somebody else:
 // its leader is a zombie of ours, or is gone while members are left.

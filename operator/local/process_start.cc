@@ -140,14 +140,16 @@ std::uint64_t own_start_time() {
 }
 
 void write_record(const Launch& launch) {
+  const std::uint64_t started_at = own_start_time();
   FixedText text;
   text.add("{\"pid\":");
   text.add(static_cast<std::uint64_t>(::getpid()));
   text.add(",\"startTime\":");
-  text.add(own_start_time());
+  text.add(started_at);
   text.add(",\"bootId\":\"");
   text.add(launch.boot);
   text.add("\"}\n");
+  if (started_at == 0) give_up(launch, Step::record, errno != 0 ? errno : ENOENT);
   const int file =
       ::open(launch.record_temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) give_up(launch, Step::record, errno);
@@ -159,10 +161,21 @@ void write_record(const Launch& launch) {
     give_up(launch, Step::record, errno);
 }
 
-void restore_signals() {
+// What came before setsid() was meant for the operator's terminal (Ctrl-C), not for this program:
+// ignoring a signal drops it where it waits.
+void drop_waiting_signals() {
+  struct sigaction ignored {};
+  ignored.sa_handler = SIG_IGN;
+  for (int number = 1; number <= SIGRTMAX; ++number) ::sigaction(number, &ignored, nullptr);
+}
+
+void restore_handlers() {
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
   for (int number = 1; number <= SIGRTMAX; ++number) ::sigaction(number, &standard, nullptr);
+}
+
+void unblock_signals() {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -186,8 +199,10 @@ void arrange_descriptors(Launch& launch) {
 [[noreturn]] void run_child(Launch& launch) {
   if (::setsid() < 0) give_up(launch, Step::session, errno);
   ::umask(022);
+  drop_waiting_signals();
+  restore_handlers();
   write_record(launch);
-  restore_signals();
+  unblock_signals();
   arrange_descriptors(launch);
   if (::chdir(launch.working_dir.c_str()) != 0) give_up(launch, Step::working_dir, errno);
   int code = ENOENT;

@@ -134,5 +134,32 @@ TEST_F(IdentitiesTest, IsTheOperatorToAgents) {
   EXPECT_NE(identities_->identity().certificate_pem, own.certificate_pem);
 }
 
+// As if it could not be read once: a certificate never lies beside a key that is not its own.
+TEST_F(IdentitiesTest, ReplacesTheCertificateTogetherWithALostKey) {
+  keep();
+  agent_reads();
+  std::filesystem::remove(places_.pod(kUid) + "/tls.key");
+  identities_->ask_for_rotation();
+  EXPECT_THAT(keep(), Contains(HasSubstr("announced")));
+  const auto key = PrivateKey::from_pem(file("tls.key"));
+  ASSERT_TRUE(key);
+  EXPECT_TRUE(leaf().matches(*key));
+}
+
+TEST_F(IdentitiesTest, DoesNotReplaceAKeyThatCannotBeReadNow) {
+  keep();
+  agent_reads();
+  const std::string key = places_.pod(kUid) + "/tls.key";
+  std::filesystem::rename(key, key + ".kept");
+  std::filesystem::create_symlink("tls.key", key);  // reading it fails, whoever reads
+  identities_->ask_for_rotation();
+  EXPECT_FALSE(identities_->keep({pod_}));
+  EXPECT_TRUE(std::filesystem::is_symlink(key));
+  std::filesystem::remove(key);
+  std::filesystem::rename(key + ".kept", key);
+  keep();
+  EXPECT_TRUE(leaf().matches(*PrivateKey::from_pem(file("tls.key"))));
+}
+
 }  // namespace
 }  // namespace pannier::local

@@ -259,5 +259,33 @@ TEST_F(ManifestFolderTest, DeletesNothingWhenItsFolderVanishes) {
   EXPECT_THAT(news_.back(), HasSubstr("can be read again"));
 }
 
+TEST_F(ManifestFolderTest, DeletesNothingForASaveThatLeftAnEmptyFile) {
+  write("orders.yaml", queue("orders"));
+  look();
+  for (const char* const text : {"", " \n\n"}) {
+    write("orders.yaml", text);
+    look(8);
+    EXPECT_TRUE(is_there(kOrders));
+    EXPECT_THAT(problem(), HasSubstr("orders.yaml: is empty"));
+    open();
+    look(8);
+    EXPECT_TRUE(is_there(kOrders));
+  }
+  fs::remove(root_ + "/orders.yaml");
+  look(8);
+  EXPECT_FALSE(is_there(kOrders));
+}
+
+TEST_F(ManifestFolderTest, ChangesNothingWhileAnotherFolderIsInItsPlace) {
+  write("orders.yaml", queue("orders"));
+  look();
+  fs::rename(places_.state(), root_ + "/.away");
+  fs::create_directory(places_.state());
+  fs::remove(root_ + "/orders.yaml");
+  look(8);
+  EXPECT_TRUE(is_there(kOrders));
+  EXPECT_THAT(problem(), HasSubstr("another one"));
+}
+
 }  // namespace
 }  // namespace pannier::local

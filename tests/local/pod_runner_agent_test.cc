@@ -312,5 +312,18 @@ TEST_F(PodAgentTest, WaitsForAClassThatIsNotThere) {
   until_up();
 }
 
+TEST_F(PodAgentTest, TellsWhyTheAgentDoesNotStart) {
+  const std::string agent = folder_ / "agent.sh";
+  write_text(agent, "#!/bin/sh\necho 'pannier-agent: agent.yaml:3: no such key' >&2\nexit 78\n");
+  std::filesystem::permissions(agent, std::filesystem::perms::owner_all);
+  options_.agent_program = agent;
+  make_injected(kRunsOn);
+  until([&] { return restarts("pannier-agent") == 1 && is_waiting("pannier-agent"); });
+  EXPECT_THAT(said_, HasSubstr("agent exited with 78, starts again in 1 s: pannier-agent: "
+                               "agent.yaml:3: no such key"));
+  const Json ready = item_named(field_in(status(), "conditions"), "type", "Ready");
+  EXPECT_THAT(text_in(ready, "message"), HasSubstr("agent.yaml:3: no such key"));
+}
+
 }  // namespace
 }  // namespace pannier::local

@@ -2,7 +2,12 @@
 
 #include <sys/wait.h>
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "operator/local/pod_addresses.h"
+
 #include "tests/local/pod_world.h"
 
 namespace pannier::local {
@@ -275,6 +280,42 @@ TEST_F(PodRunnerTest, TakesNothingUpFromBeforeTheMachineStarted) {
   new_operator();
   until([&] { return pid_of("app") > 0 && pid_of("app") != pid; });
   EXPECT_TRUE(is_running(*id));
+}
+
+TEST_F(PodRunnerTest, StartsNoSecondProcessWhileItCannotBeSaidWhetherTheFirstRuns) {
+  make_simple(kRunsOn, "Never");
+  until([&] { return pid_of("app") > 0; });
+  const int pid = pid_of("app");
+  runner_.reset();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ::close(next);
+  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  new_operator();
+  turn();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(said_, HasSubstr("Too many open files"));
+  pass(std::chrono::seconds(2));
+  turn();
+  EXPECT_EQ(pid_of("app"), pid);
+  EXPECT_EQ(phase(), "Running");
+  EXPECT_EQ(restarts("app"), 0u);
+}
+
+TEST_F(PodRunnerTest, SaysOfAnAdoptedProcessThatHowItEndedCannotBeSeen) {
+  make_simple(kRunsOn);
+  until([&] { return pid_of("app") > 0; });
+  // Somebody else's child from here on, as that of an operator before us is.
+  const int pid = pid_of("app");
+  new_operator();
+  turn();
+  ::kill(pid, SIGKILL);
+  ASSERT_EQ(::waitpid(pid, nullptr, 0), pid);
+  until([&] { return pid_of("app") > 0 && pid_of("app") != pid; });
+  EXPECT_THAT(said_, HasSubstr("container app ended; how cannot be seen"));
+  EXPECT_THAT(said_, testing::Not(HasSubstr("while no operator")));
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ TEST_F(ProcessTest, HasWrittenItsRecordBeforeItIsTheProgram) {
   Process process = started(shell("cat record.json"));
   end_of(process);
   EXPECT_EQ(text_of(folder_ / "log"), text_of(folder_ / "record.json"));
-  EXPECT_EQ(read_process_record(folder_ / "record.json"), process.id());
+  EXPECT_EQ(*read_process_record(folder_ / "record.json"), process.id());
   struct stat status {};
   ASSERT_EQ(::stat((folder_ / "record.json").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
