@@ -13,7 +13,11 @@
 namespace pannier::net {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t kConnections = 100;  // how much they take is not looked at there
+#else
 constexpr std::size_t kConnections = 1'000;
+#endif
 constexpr std::size_t kSaidBytes = 12'000;  // by each side, once
 
 std::size_t resident_bytes() {
