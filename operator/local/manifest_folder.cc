@@ -190,11 +190,21 @@ void ManifestFolder::read(const std::string& name, File& file) {
                   ": is not UTF-8: save it as UTF-8");
   auto manifests = api::read_manifests(*text, name);
   if (!manifests) return refuse(file, manifests.error().detail);
+  // An editor that has truncated it and not yet written, or a full disk: nobody removes a pod so.
+  if (manifests->empty() && has_objects(name))
+    return refuse(file, name +
+                            ": is empty: what it said before still holds; delete the file to "
+                            "delete its objects");
   std::stable_sort(manifests->begin(), manifests->end(), [](const auto& a, const auto& b) {
     return rank(a.object.kind()) < rank(b.object.kind());
   });
   file.manifests = std::move(*manifests);
   file.problem.clear();
+}
+
+bool ManifestFolder::has_objects(const std::string& file) const {
+  return std::any_of(owned_.begin(), owned_.end(),
+                     [&file](const auto& each) { return each.second == file; });
 }
 
 // Whether that file says (or, being bad, may still say) that there is such an object.

@@ -60,6 +60,7 @@ class ManifestFolder {
   void keep(const std::string& name, File& file, const Wanted& wanted);
   void remove_missing();
   bool is_wanted(const kube::Key& key, const std::string& file) const;
+  bool has_objects(const std::string& file) const;  // that came from it, whenever that was
   void refuse(File& file, const std::string& text);
   void say(bool is_problem, const std::string& text) const;
 
