@@ -124,6 +124,7 @@ Result<void> ContainerRunner::take_up_process() {
     if (!started_at_) started_at_ = wall_now();
     return {};
   }
+  if (recorded && !options_.mark.empty()) end_left_over(*recorded, options_.mark);
   const bool is_end_known = last_end_ && last_end_->container_id == container_id_;
   if (!is_end_known) note_end(unseen_end(kEndedUnseen));
   return {};

@@ -52,6 +52,8 @@ class ContainerRunner {
     bool tells_last_words = false;  // the last line of its log, when it fails
     api::RestartPolicy restart = api::RestartPolicy::always;
     Say say;
+    // In the environment of all that it starts: "NAME=value". Empty: nothing is its alone.
+    std::string mark{};
   };
 
   ContainerRunner(const Clock& clock, Options options);

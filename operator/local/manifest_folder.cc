@@ -61,10 +61,6 @@ Signature signature_of(const std::string& path) {
   return signature;
 }
 
-bool is_blank(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n") == std::string::npos;
-}
-
 // Which folder it is, so that another one in its place is not taken for it.
 std::pair<dev_t, ino_t> place_of(const std::string& path) {
   struct stat found {};
@@ -200,11 +196,6 @@ void ManifestFolder::read(const std::string& name, File& file) {
   }
   file.is_to_read_again = !text;
   if (!text) return refuse(file, name + ": " + text.error().detail);
-  // A save that was cut off (an editor, a full disk) leaves an empty file.
-  if (is_blank(*text) && has_objects(name))
-    return refuse(file, name +
-                            ": is empty, and what it said before still holds: write it again, or "
-                            "delete the file to delete its objects");
   const std::size_t fault = utf8_fault_at(*text);
   if (fault < text->size())
     return refuse(
@@ -215,6 +206,11 @@ void ManifestFolder::read(const std::string& name, File& file) {
                   ": is not UTF-8: save it as UTF-8");
   auto manifests = api::read_manifests(*text, name);
   if (!manifests) return refuse(file, manifests.error().detail);
+  // An editor that has truncated it and not yet written, or a full disk: nobody removes a pod so.
+  if (manifests->empty() && has_objects(name))
+    return refuse(file, name +
+                            ": is empty: what it said before still holds; delete the file to "
+                            "delete its objects");
   std::stable_sort(manifests->begin(), manifests->end(), [](const auto& a, const auto& b) {
     return rank(a.object.kind()) < rank(b.object.kind());
   });

@@ -170,12 +170,13 @@ Result<void> PodRunner::State::take_up() {
   const auto restart = pod->spec.restart_policy;
   const auto init_restart = restart == api::RestartPolicy::never ? api::RestartPolicy::never
                                                                  : api::RestartPolicy::on_failure;
+  const std::string mark = agent ? "PANNIER_DIR=" + agent->app_folder() : std::string();
   const auto add = [&](std::vector<ContainerRunner>& to, const api::Container& container,
                        const char* title, api::RestartPolicy policy, const Json& statuses) {
     to.emplace_back(clock, ContainerRunner::Options{container.name, title + container.name,
                                                     container_record(places, uid, container.name),
                                                     container_log(places, uid, container.name),
-                                                    false, policy, tell});
+                                                    false, policy, tell, mark});
     return to.back().take_up(item_named(statuses, "name", container.name));
   };
   for (const api::Container& each : pod->spec.init_containers)

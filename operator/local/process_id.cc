@@ -7,6 +7,8 @@
 #include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -49,6 +51,14 @@ std::vector<int> members_of(int session) {
     if (stat && stat->session == session && stat->is_running()) members.push_back(pid);
   }
   return members;
+}
+
+// As it was when the program began, which is all that counts here.
+bool has_in_environment(int pid, std::string_view wanted) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
+  for (std::string variable; std::getline(file, variable, '\0');)
+    if (variable == wanted) return true;
+  return false;
 }
 
 // By a descriptor, looked at again: between the look and the signal the pid may have been given to
@@ -133,6 +143,19 @@ Result<ProcessId> read_process_record(const std::string& file) {
   const std::uint64_t pid = number("pid");
   if (pid == 0 || pid > static_cast<std::uint64_t>(1) << 30) return cut_off;
   return ProcessId{static_cast<int>(pid), number("startTime"), boot->get<std::string>()};
+}
+
+void end_left_over(const ProcessId& leader, std::string_view mark) {
+  if (leader.pid <= 1 || leader.boot_id != boot_id()) return;
+  for (int sweep = 0; sweep < kSweepsMax; ++sweep) {
+    bool has_ended_one = false;
+    for (const int pid : members_of(leader.pid)) {
+      if (!has_in_environment(pid, mark)) continue;
+      kill_member(pid, leader.pid);
+      has_ended_one = true;
+    }
+    if (!has_ended_one) return;
+  }
 }
 
 void end_session(int session) {

@@ -46,4 +46,8 @@ Result<ProcessId> read_process_record(const std::string& file);
 // its leader is a zombie of ours, or is gone while members are left.
 void end_session(int session);
 
+// The same for what a leader has left that ended while nobody of us was there. Its id may be
+// another's by now: only those go that have `mark` ("NAME=value") in their environment.
+void end_left_over(const ProcessId& leader, std::string_view mark);
+
 }  // namespace pannier::local

@@ -134,6 +134,31 @@ TEST_F(ManifestFolderTest, KeepsTheObjectsOfAFileThatTurnsBad) {
   EXPECT_EQ(uid(kOrders), before);
 }
 
+// Editors truncate a file and write it later; a full disk leaves it so.
+TEST_F(ManifestFolderTest, KeepsTheObjectsOfAFileThatIsEmptied) {
+  for (const char* const text : {"", "\n", "# paused: true\n---\n"}) {
+    write("a.yaml", queue("orders"));
+    look(2);
+    const std::string uid = store_->get(kOrders)->metadata().uid;
+    problems_.clear();
+    write("a.yaml", text);
+    look(6);
+    ASSERT_TRUE(store_->get(kOrders)) << text;
+    EXPECT_THAT(problems_, testing::ElementsAre(HasSubstr("a.yaml: is empty")));
+    open();  // an operator that starts now knows it too
+    look(6);
+    ASSERT_TRUE(store_->get(kOrders)) << text;
+    EXPECT_EQ(store_->get(kOrders)->metadata().uid, uid);
+  }
+  problems_.clear();
+  fs::remove(root_ + "/a.yaml");
+  look(4);
+  EXPECT_FALSE(store_->get(kOrders));
+  write("new.yaml", "");  // it has nothing to lose
+  look(4);
+  EXPECT_THAT(problems_, IsEmpty());
+}
+
 TEST_F(ManifestFolderTest, TakesAFileWholeOrNotAtAll) {
   write("both.yaml", queue("orders") + queue("bills", "{paused: maybe}"));
   look();

@@ -3,12 +3,15 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 
+#include "operator/local/pidfd.h"
 #include "tests/local/folder.h"
 
 namespace pannier::local {
@@ -240,6 +243,32 @@ TEST_F(ProcessTest, SignalsItsWholeGroupOnce) {
   end_of(process);
   EXPECT_THAT(text_of(folder_ / "told"), AllOf(HasSubstr("leader\n"), HasSubstr("child\n")));
   EXPECT_EQ(text_of(folder_ / "told").size(), std::string("leader\nchild\n").size());
+}
+
+TEST_F(ProcessTest, EndsWhatALeaderHasLeftThatNobodySawEndButNoStranger) {
+  make_pipe("never");
+  for (const bool is_ours : {true, false}) {
+    const std::string pipe = make_pipe(is_ours ? "ours" : "strangers");
+    ProcessSpec leaves = shell("cat never & echo $! > " + pipe + "; exec cat never");
+    leaves.environment.push_back(is_ours ? "PANNIER_DIR=/ours" : "PANNIER_DIR=/ours/2");
+    Process process = started(leaves);
+    int left = 0;
+    std::ifstream(pipe) >> left;
+    ASSERT_GT(left, 0);
+    const int followed = ::pidfd_open(left, 0);
+    ASSERT_GE(followed, 0);
+    ::kill(process.id().pid, SIGKILL);
+    ASSERT_EQ(::waitpid(process.id().pid, nullptr, 0), process.id().pid);
+    end_left_over(process.id(), "PANNIER_DIR=/ours");
+    if (is_ours) {
+      EXPECT_TRUE(is_readable(followed)) << "it has ended";
+    } else {
+      pollfd looked{followed, POLLIN, 0};
+      EXPECT_EQ(::poll(&looked, 1, 0), 0) << "it still runs";
+      ::kill(left, SIGKILL);
+    }
+    ::close(followed);
+  }
 }
 
 TEST_F(ProcessTest, EndsWhatItsLeaderHasLeftBehind) {
