@@ -72,7 +72,8 @@ bool PushLink::is_idle() const {
 bool PushLink::has_work() const {
   return std::ranges::any_of(queues_, [](const auto& each) {
     const PushQueue& push = *each.second;
-    return !push.puts().empty() || (push.is_wanted && push.queue->deliverable() > 0);
+    const std::uint64_t ready = push.drains ? push.queue->ready() : push.queue->deliverable();
+    return !push.puts().empty() || (push.is_wanted && ready > 0);
   });
 }
 

@@ -136,7 +136,7 @@ void Pusher::on_time(Clock::time_point now) {
       return each.second.until != Clock::time_point{} && each.second.until <= now;
     });
     // Consumers elsewhere come and go.
-    const bool may_change = is_over || (is_draining_ && pushed->queue->deliverable() > 0);
+    const bool may_change = is_over || (is_draining_ && pushed->queue->ready() > 0);
     if (may_change) note(*pushed, true);
   }
 }
@@ -164,7 +164,8 @@ std::string Pusher::target_of(const queue::Queue& queue) const {
 }
 
 bool Pusher::is_empty(const Pushed& pushed) const {
-  return pushed.queue->deliverable() == 0 && unanswered(*pushed.queue) == 0;
+  return (is_draining_ ? pushed.queue->ready() : pushed.queue->deliverable()) == 0 &&
+         unanswered(*pushed.queue) == 0;
 }
 
 bool Pusher::is_done() const {

@@ -44,6 +44,9 @@ class Consumer {
   static constexpr std::uint32_t kCreditMax = 256;
   virtual std::uint32_t credit() const { return has_credit() ? kCreditMax : 0; }
   virtual void deliver(Queue& queue, Delivery delivery) = 0;
+  // A hand-over, as its agent ends: a pause holds messages back from people, and would lose them
+  // with their agent.
+  virtual bool takes_paused() const { return false; }
   // Of links only: Queue::deliverable() is another one than it was.
   virtual void note_ready(Queue&) {}
   // The queue is gone; the consumer is off it already.

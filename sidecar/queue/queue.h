@@ -141,6 +141,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   QueueStatus status() const;
   // What consumers can have: what is ready, unless the queue is paused.
   std::uint64_t deliverable() const { return settings_.paused ? 0 : ready_; }
+  std::uint64_t ready() const { return ready_; }
   bool empty() const { return ready_ + unacked_.size() == 0; }
   // No message of this spool below it is here, or comes in this run; conservative.
   Sequence lowest() const;

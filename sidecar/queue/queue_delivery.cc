@@ -51,6 +51,7 @@ Consumer* Queue::next_consumer() {
   for (std::size_t i = 0; i < consumers_.size(); ++i) {
     const std::size_t at = (turn_ + i) % consumers_.size();
     Consumer* consumer = consumers_[at];
+    if (settings_.paused && !consumer->takes_paused()) continue;
     if ((consumer->is_link && link != nullptr) || !consumer->has_credit()) continue;
     if (consumer->is_link) {
       link = consumer;
@@ -84,13 +85,12 @@ void Queue::pump() {
 }
 
 bool Queue::deliver_one() {
-  if (settings_.paused || ready_ == 0) {
-    if (settings_.paused)
-      answer_getters_empty();
-    else
-      answer_local_getters();
-    return false;
-  }
+  if (settings_.paused)
+    answer_getters_empty();
+  else if (ready_ == 0)
+    answer_local_getters();
+  const bool may_go = !settings_.paused || std::ranges::any_of(consumers_, &Consumer::takes_paused);
+  if (ready_ == 0 || !may_go) return false;
   Item* item = head();
   if (item == nullptr) return false;  // being paged in
   const bool for_getter = !getters_.empty();

@@ -48,6 +48,25 @@ TEST_F(PusherTest, ADrainMovesAllInOrderAndIsDoneThen) {
   EXPECT_EQ(a.queues["orders"].push.number, orders().id());
 }
 
+// Who pauses a queue wants it to be kept; without this a pod that goes takes it along.
+TEST_F(PusherTest, ADrainMovesWhatIsPausedToo) {
+  FakeReceiver& a = agent.add("a");
+  queue::QueueSettings paused = orders().settings();
+  paused.paused = true;
+  orders().change(paused);
+  agent.put_some(250);
+  agent.pass(2s);
+  EXPECT_EQ(a.got.size(), 0u);
+  agent.pusher->drain();
+  EXPECT_FALSE(agent.pusher->is_done());
+  agent.go();
+  EXPECT_EQ(a.got.size(), 250u);
+  EXPECT_TRUE(orders().empty());
+  agent.settle_down();
+  agent.go();
+  EXPECT_TRUE(agent.pusher->is_done());
+}
+
 TEST_F(PusherTest, CarriesWhatBelongsToAMessage) {
   FakeReceiver& a = agent.add("a");
   queue::Message made = *queue::message("body", "", "orders");

@@ -97,6 +97,20 @@ def test_files_of_other_systems_are_read(operator, text):  # noqa: F811
     wait_until("it is there", lambda: operator.object("MessageQueue", "odd"))
 
 
+def test_a_paused_queue_is_handed_over_when_its_pod_goes(operator):  # noqa: F811
+    one, two = two_pods(operator)
+    publish(one, b"1", b"2")
+    operator.apply("queue.yaml", queue(paused=True))
+    for each in (one, two):
+        wait_until("paused", lambda each=each: queues_of(each)["orders"]["paused"])
+    (operator.folder / "one.yaml").unlink()
+    wait_until("it is gone", lambda: operator.pod("one") is None)
+    assert queues_of(two)["orders"]["ready"] == 2
+    operator.apply("queue.yaml", queue())
+    wait_until("not paused", lambda: not queues_of(two)["orders"]["paused"])
+    assert take(two, 2) == [b"1", b"2"]
+
+
 def test_nobody_else_gets_in(operator):  # noqa: F811
     one, two = two_pods(operator)
     user, password = ((two.app_folder / name).read_text() for name in ("username", "password"))
