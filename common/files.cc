@@ -71,6 +71,7 @@ Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
 }
 
 Result<void> write_file(const std::string& path, std::string_view text, mode_t mode) {
+  // Errors name the file that was asked for: the draft has another name each time.
   const std::string draft = path + ".new-" + random_hex(4);
   // Opened first: where no descriptor is left, nothing has changed yet.
   const std::string folder = folder_of(path);
@@ -78,10 +79,10 @@ Result<void> write_file(const std::string& path, std::string_view text, mode_t m
   if (!around) return failed("open", folder);
   {
     const Descriptor file(::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-    if (!file) return failed("create", draft);
-    Result<void> done = ::fchmod(file.get(), mode) == 0 ? Result<void>() : failed("chmod", draft);
-    if (done) done = write_all(file.get(), text, draft);
-    if (done && ::rename(draft.c_str(), path.c_str()) != 0) done = failed("rename", draft);
+    if (!file) return failed("write", path);
+    Result<void> done = ::fchmod(file.get(), mode) == 0 ? Result<void>() : failed("write", path);
+    if (done) done = write_all(file.get(), text, path);
+    if (done && ::rename(draft.c_str(), path.c_str()) != 0) done = failed("write", path);
     if (!done) {
       ::unlink(draft.c_str());
       return done;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +14,11 @@
 
 namespace pannier::local {
 namespace {
+
+std::optional<struct stat> status_of(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? std::optional(found) : std::nullopt;
+}
 
 std::string last_error() { return std::error_code(errno, std::generic_category()).message(); }
 
@@ -21,7 +28,8 @@ Result<FolderLock> FolderLock::take(const Places& places) {
   const std::string path = places.lock();
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) return Error{Errc::io_error, "cannot open " + path + ": " + last_error()};
-  FolderLock lock(file);
+  FolderLock lock(file, places);
+  if (const auto root = status_of(places.root())) lock.root_inode_ = root->st_ino;
   if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK)
       return Error{Errc::io_error, "cannot lock " + path + ": " + last_error()};
@@ -40,7 +48,19 @@ Result<FolderLock> FolderLock::take(const Places& places) {
   return lock;
 }
 
-FolderLock::FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+FolderLock::FolderLock(FolderLock&& other) noexcept
+    : file_(std::exchange(other.file_, -1)),
+      places_(other.places_),
+      root_inode_(other.root_inode_) {}
+
+bool FolderLock::is_lost() const {
+  const auto root = status_of(places_.root());
+  if (!root || root->st_ino != root_inode_) return false;  // unmounted or moved: it may come back
+  struct stat held {};
+  if (::fstat(file_, &held) != 0) return false;
+  const auto found = status_of(places_.lock());
+  return !found || found->st_ino != held.st_ino || found->st_dev != held.st_dev;
+}
 
 FolderLock::~FolderLock() {
   if (file_ >= 0) ::close(file_);

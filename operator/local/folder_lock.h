@@ -3,6 +3,8 @@
 // A handle; any thread. The lock goes with the process, however it ends.
 #pragma once
 
+#include <cstdint>
+
 #include "common/result.h"
 #include "operator/local/places.h"
 
@@ -17,9 +19,15 @@ class FolderLock {
   FolderLock& operator=(FolderLock&&) = delete;
   ~FolderLock();
 
+  // Somebody has removed or replaced .pannier while DIR is there as it was: the lock keeps nobody
+  // out any more, and whoever goes on writes beside another.
+  bool is_lost() const;
+
  private:
-  explicit FolderLock(int file) : file_(file) {}
+  FolderLock(int file, const Places& places) : file_(file), places_(places) {}
   int file_;
+  Places places_;
+  std::uint64_t root_inode_ = 0;
 };
 
 }  // namespace pannier::local

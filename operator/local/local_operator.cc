@@ -32,6 +32,7 @@ using kube::Object;
 using std::chrono::milliseconds;
 
 constexpr unsigned kPollersAtOnce = 4;
+constexpr std::size_t kSocketPathMax = 107;  // unix(7)
 
 // Wakes poll() from any thread.
 class Bell {
@@ -305,6 +306,12 @@ Result<void> LocalOperator::State::loop(bool is_down) {
   std::set<int> readable;
   while (!is_stopped) {
     Clock::time_point now = clock.now();
+    if (now >= next_look && lock.is_lost())
+      return Error{Errc::closed, places.state() +
+                                     " has been removed or replaced while this operator ran: it "
+                                     "ends. Its pods run on, and no operator knows them any more: "
+                                     "`pgrep -fa " +
+                                     places.state() + "` shows them"};
     if (!is_down && now >= next_look) {
       folder->look();
       next_look = now + options.look_interval;
@@ -329,6 +336,11 @@ Result<std::unique_ptr<LocalOperator>> LocalOperator::open(LocalOptions options)
   const auto folder = folder_of(options.folder);
   if (!folder) return folder.error();
   const Places places(*folder);
+  if (const std::string socket = places.control_socket("12345678"); socket.size() > kSocketPathMax)
+    return Error{Errc::bad_config,
+                 *folder + ": its path is too long by " +
+                     std::to_string(socket.size() - kSocketPathMax) +
+                     " bytes for the sockets in it: use a folder with a shorter path"};
   for (const std::string& each : {places.state(), places.objects(), places.run(), places.pods()})
     if (auto made = make_folders(each, 0700); !made) return made.error();
   if (auto closed = close_to_others(places.state()); !closed) return closed.error();
@@ -353,7 +365,7 @@ Result<void> LocalOperator::run() {
   state.begin_threads();
   auto done = state.loop(false);
   state.end_threads();
-  if (state.has_pods())
+  if (done && state.has_pods())
     state.say(false, "the pods run on; `pannier-operator local " + root +
                          "` takes them up again, "
                          "with --down it ends them");

@@ -1,6 +1,7 @@
 """What people do to the folder of `pannier-operator local DIR`, and what others may not do."""
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -10,8 +11,11 @@ import pika
 import pika.exceptions
 import pytest
 
+from agents import BUILD
 from test_local_operator import (  # noqa: F401
+    LocalOperator,
     connect,
+    is_alive,
     operator,
     pod,
     publish,
@@ -162,3 +166,25 @@ def test_an_agent_that_stands_still_is_named_and_holds_nobody_up(operator):  # n
         assert take(one, 1) == [b"goes on"]
     finally:
         os.kill(two.agent_pid, signal.SIGCONT)
+
+
+def test_an_operator_whose_state_was_removed_ends_and_says_so(operator):  # noqa: F811
+    operator.apply("one.yaml", pod("one"))
+    one = operator.ready_pod("one")
+    shutil.rmtree(operator.folder / ".pannier")
+    try:
+        assert operator.process.wait(60) == 1
+        assert "has been removed or replaced while this operator ran" in operator.said()
+        assert is_alive(one.agent_pid)
+    finally:
+        for pid in (one.agent_pid, one.pid("app")):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_path_that_is_too_long_for_sockets_is_refused_at_once(tmp_path):
+    folder = tmp_path / ("x" * 90)
+    folder.mkdir()
+    operator = LocalOperator(BUILD, folder)
+    operator.start()
+    assert operator.process.wait(60) == 78
+    assert "too long" in operator.said()
