@@ -94,6 +94,10 @@ void ReconcileLoop::on_change(const kube::Cache::Change& change) {
     queue_.add(documents_of(of));
     add_all(kUser, of);
   } else if (kind == api::kPodKind) {
+    if (!change.after) {
+      const std::lock_guard lock(mutex_);
+      seen_.erase(object.metadata().uid);
+    }
     queue_.add(documents_of(of));
     add_all(kQueue, of);
     add_all(api::kAgentClassKind);
