@@ -1,5 +1,6 @@
 #include "operator/agent_report.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "common/config_text.h"
@@ -113,6 +114,10 @@ void read_certificates(const Json& json, AgentReport& report) {
 
 const ReportedQueue* AgentReport::find(std::string_view uid) const {
   if (uid.empty()) return nullptr;
+  if (is_sorted) {
+    const auto found = std::ranges::lower_bound(queues, uid, {}, &ReportedQueue::uid);
+    return found != queues.end() && found->uid == uid ? &*found : nullptr;
+  }
   for (const ReportedQueue& queue : queues)
     if (queue.uid == uid) return &queue;
   return nullptr;
@@ -150,9 +155,12 @@ Result<AgentReport> parse_agent_report(std::string_view json_text) {
 }
 
 void AgentReports::put(AgentReport report) {
-  const std::lock_guard lock(mutex_);
+  std::ranges::stable_sort(report.queues, {}, &ReportedQueue::uid);
+  report.is_sorted = true;
   const std::string pod_uid = report.pod_uid;
-  kept_.insert_or_assign(pod_uid, Kept{std::move(report), clock_.now()});
+  auto shared = std::make_shared<const AgentReport>(std::move(report));
+  const std::lock_guard lock(mutex_);
+  kept_.insert_or_assign(pod_uid, Kept{std::move(shared), clock_.now()});
 }
 
 void AgentReports::forget(const std::string& pod_uid) {
@@ -160,11 +168,17 @@ void AgentReports::forget(const std::string& pod_uid) {
   kept_.erase(pod_uid);
 }
 
-std::optional<AgentReport> AgentReports::find(const std::string& pod_uid) const {
+std::shared_ptr<const AgentReport> AgentReports::find(const std::string& pod_uid) const {
   const std::lock_guard lock(mutex_);
   const auto kept = kept_.find(pod_uid);
-  if (kept == kept_.end() || clock_.now() - kept->second.at > kFreshFor) return std::nullopt;
+  if (kept == kept_.end() || clock_.now() - kept->second.at > kFreshFor) return nullptr;
   return kept->second.report;
+}
+
+std::shared_ptr<const AgentReport> AgentReports::find_last(const std::string& pod_uid) const {
+  const std::lock_guard lock(mutex_);
+  const auto kept = kept_.find(pod_uid);
+  return kept == kept_.end() ? nullptr : kept->second.report;
 }
 
 }  // namespace pannier

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -57,6 +58,7 @@ struct AgentReport {
   bool is_spool_full = false;
   std::optional<Timestamp> peer_certificate_expires;
   std::string trust_bundle;  // content_hash of the CAs that it checks peers by
+  bool is_sorted = false;    // queues: by UID
 
   const ReportedQueue* find(std::string_view uid) const;
 };
@@ -72,11 +74,13 @@ class AgentReports {
   void put(AgentReport report);
   void forget(const std::string& pod_uid);
   // None while it is unknown or its last one is too old.
-  std::optional<AgentReport> find(const std::string& pod_uid) const;
+  std::shared_ptr<const AgentReport> find(const std::string& pod_uid) const;
+  // However old it is: for what stays true of a pod while it is silent.
+  std::shared_ptr<const AgentReport> find_last(const std::string& pod_uid) const;
 
  private:
   struct Kept {
-    AgentReport report;
+    std::shared_ptr<const AgentReport> report;
     Clock::time_point at;
   };
   const Clock& clock_;

@@ -10,7 +10,8 @@ void DocumentBoard::listen(Listener listener) {
 }
 
 void DocumentBoard::put(const std::string& pod_uid, std::string policy, std::string members,
-                        const std::string& namespace_name) {
+                        const std::string& namespace_name,
+                        std::shared_ptr<const PolicyContents> contents) {
   AgentDocuments next{std::move(policy), std::move(members), {}, {}};
   next.policy_version = content_hash(next.policy);
   next.members_version = content_hash(next.members);
@@ -19,6 +20,7 @@ void DocumentBoard::put(const std::string& pod_uid, std::string policy, std::str
     const std::lock_guard lock(mutex_);
     Kept& kept = documents_[pod_uid];
     kept.namespace_name = namespace_name;
+    kept.contents = std::move(contents);
     if (kept.documents == next) return;
     kept.documents = next;
     listener = listener_;
@@ -44,6 +46,13 @@ std::optional<AgentDocuments> DocumentBoard::find(const std::string& pod_uid) co
   const auto kept = documents_.find(pod_uid);
   if (kept == documents_.end()) return std::nullopt;
   return kept->second.documents;
+}
+
+std::optional<PolicyOnBoard> DocumentBoard::find_policy(const std::string& pod_uid) const {
+  const std::lock_guard lock(mutex_);
+  const auto kept = documents_.find(pod_uid);
+  if (kept == documents_.end()) return std::nullopt;
+  return PolicyOnBoard{kept->second.documents.policy_version, kept->second.contents};
 }
 
 }  // namespace pannier

@@ -25,7 +25,7 @@ void note(NamespaceView& view, const kube::Object& object, const std::string& pr
 std::optional<api::AgentClass> class_of(const kube::Cache& cache, const api::Pod& pod) {
   const std::string name(pod.metadata.annotation(api::kInjectedAnnotation));
   if (const auto object = cache.find({std::string(api::kAgentClassKind), {}, name})) {
-    if (auto read = api::read_agent_class(*object)) return std::move(*read);
+    if (const auto read = object->read_by(api::read_agent_class); *read) return **read;
     return std::nullopt;
   }
   if (name != api::kDefaultClassName) return std::nullopt;
@@ -34,22 +34,37 @@ std::optional<api::AgentClass> class_of(const kube::Cache& cache, const api::Pod
   return built_in;
 }
 
+// Its agent runs, whatever we can read of the pod: it may hold messages.
+void note_unreadable(NamespaceView& view, const kube::Object& object, const std::string& problem) {
+  note(view, object, problem);
+  const kube::Json& phase =
+      object.status().is_object() ? object.status().value("phase", kube::Json()) : kube::Json();
+  const bool is_over = phase == "Succeeded" || phase == "Failed";
+  if (!is_over && !object.metadata().annotation(api::kInjectedAnnotation).empty())
+    view.unreadable_agents.push_back(object.metadata().name);
+}
+
 void view_agents(NamespaceView& view, const kube::Cache& cache, const AgentReports& reports) {
   for (const kube::Object& object : cache.list(api::kPodKind, view.name)) {
-    auto pod = api::read_pod(object);
-    if (!pod) {
-      note(view, object, pod.error().detail);
+    const auto read = object.read_by(api::read_pod);
+    if (!*read) {
+      note_unreadable(view, object, read->error().detail);
       continue;
     }
-    if (!pod->is_injected() || pod->is_over()) continue;
-    if (!is_uid(pod->metadata.uid)) {
-      note(view, object, "its UID is none");
+    const api::Pod& pod = **read;
+    if (!pod.is_injected() || pod.is_over()) continue;
+    if (!is_uid(pod.metadata.uid)) {
+      note_unreadable(view, object, "its UID is none");
       continue;
     }
     AgentPod agent;
-    agent.pod = std::move(*pod);
+    agent.pod = pod;
     agent.agent_class = class_of(cache, agent.pod);
     agent.report = reports.find(agent.uid());
+    if (const auto last = reports.find_last(agent.uid())) {
+      agent.spool_id = last->spool_id;
+      agent.says_it_drains = last->phase == "draining" || last->phase == "ending";
+    }
     if (agent.agent_class) {
       agent.peer_port = agent.agent_class->spec.ports.peer;
       agent.admin_port = agent.agent_class->spec.ports.admin;
@@ -59,24 +74,40 @@ void view_agents(NamespaceView& view, const kube::Cache& cache, const AgentRepor
   std::ranges::sort(view.agents, {}, &AgentPod::uid);
 }
 
-// A MessageQueue that cannot be read is left out of the documents of agents that serve it, too.
-// That is safe: its absence parks the queue, with all its messages, until it can be read again.
+// What can be said of a MessageQueue that cannot be read. Its name stays its own: agents hold
+// messages under it, and another queue of that name would take publishes that none of them shows.
+api::MessageQueue unreadable_queue(const kube::Object& object) {
+  api::MessageQueue queue;
+  queue.metadata = object.metadata();
+  const kube::Json& spec = object.spec();
+  const kube::Json name = spec.is_object() ? spec.value("queueName", kube::Json()) : kube::Json();
+  // One that is no name would make whole documents unreadable.
+  if (name.is_string() && is_amqp_name(name.get_ref<const std::string&>()) &&
+      name.get_ref<const std::string&>().size() <= kQueueNameRule.bytes_max)
+    queue.spec.queue_name = name.get<std::string>();
+  return queue;
+}
+
+// A MessageQueue that cannot be read is in nobody's documents. That is safe: its absence parks the
+// queue, with all its messages, until it can be read again.
 void view_queues(NamespaceView& view, const kube::Cache& cache) {
   for (const kube::Object& object : cache.list(api::kMessageQueueKind, view.name)) {
-    auto queue = api::read_message_queue(object);
-    if (!queue) {
-      note(view, object, queue.error().detail);
-      continue;
-    }
-    if (!is_uid(queue->metadata.uid)) {
+    if (!is_uid(object.metadata().uid)) {
       note(view, object, "its UID is none");
       continue;
     }
-    const bool is_ending = queue->metadata.is_ending();
+    const auto read = object.read_by(api::read_message_queue);
+    const std::string problem = *read ? "" : read->error().detail;
+    if (!*read) note(view, object, problem);
+    const bool is_ending = object.metadata().is_ending();
     const bool is_held =
         object.metadata().has_finalizer(api::kQueueFinalizer) || !object.status().empty();
-    view.queues.push_back(
-        {std::move(*queue), false, {}, is_ending && is_discarding(object.status()), is_held});
+    view.queues.push_back({*read ? **read : unreadable_queue(object),
+                           false,
+                           {},
+                           is_ending && is_discarding(object.status()),
+                           is_held,
+                           problem});
   }
   std::ranges::sort(view.queues, [](const ViewedQueue& a, const ViewedQueue& b) {
     return is_older(a.queue.metadata, b.queue.metadata);
@@ -84,7 +115,8 @@ void view_queues(NamespaceView& view, const kube::Cache& cache) {
   if (view.queues.size() > kPolicyQueuesMax) {
     view.problems.push_back("the namespace has more than " + std::to_string(kPolicyQueuesMax) +
                             " MessageQueues: the youngest are not served");
-    view.queues.resize(kPolicyQueuesMax);
+    for (std::size_t i = kPolicyQueuesMax; i < view.queues.size(); ++i)
+      view.queues[i].is_held = false;
   }
   // An older one keeps its name until its object is gone: while it is being deleted, too.
   std::map<std::string_view, const ViewedQueue*> owners;
@@ -111,18 +143,19 @@ ViewedUser view_user(const kube::Cache& cache, PasswordHashes& hashes, api::Mess
 void view_users(NamespaceView& view, const kube::Cache& cache, PasswordHashes& hashes) {
   std::map<std::string, api::MessageQueueUser> by_user_name;
   for (const kube::Object& object : cache.list(api::kMessageQueueUserKind, view.name)) {
-    auto user = api::read_message_queue_user(object);
-    if (!user) {
-      note(view, object, user.error().detail);
+    const auto read = object.read_by(api::read_message_queue_user);
+    if (!*read) {
+      note(view, object, read->error().detail);
       continue;
     }
-    if (user->metadata.is_ending()) continue;
-    const std::string name = user->user_name();
+    const api::MessageQueueUser& user = **read;
+    if (user.metadata.is_ending()) continue;
+    const std::string name = user.user_name();
     const auto held = by_user_name.find(name);
     if (held == by_user_name.end())
-      by_user_name.emplace(name, std::move(*user));
-    else if (is_older(user->metadata, held->second.metadata))
-      held->second = std::move(*user);
+      by_user_name.emplace(name, user);
+    else if (is_older(user.metadata, held->second.metadata))
+      held->second = user;
   }
   for (auto& [name, user] : by_user_name) {
     if (view.users.size() == kUsersMax) {
@@ -136,10 +169,7 @@ void view_users(NamespaceView& view, const kube::Cache& cache, PasswordHashes& h
 
 }  // namespace
 
-bool AgentPod::is_draining() const {
-  if (pod.metadata.is_ending()) return true;
-  return report && (report->phase == "draining" || report->phase == "ending");
-}
+bool AgentPod::is_draining() const { return pod.metadata.is_ending() || says_it_drains; }
 
 const ViewedQueue* NamespaceView::find_queue(std::string_view object_name) const {
   for (const ViewedQueue& each : queues)
@@ -148,7 +178,7 @@ const ViewedQueue* NamespaceView::find_queue(std::string_view object_name) const
 }
 
 bool serves(const AgentPod& agent, const ViewedQueue& queue) {
-  return queue.is_held && !queue.is_name_taken && !queue.is_discarding &&
+  return queue.problem.empty() && queue.is_held && !queue.is_name_taken && !queue.is_discarding &&
          selects(queue.queue.spec.agents, agent.pod.metadata.labels);
 }
 

@@ -1,11 +1,13 @@
 // NamespaceView: everything of one namespace that documents and statuses are made of, read once.
 //
 // A value, gathered from a Cache and the agents' reports; everything that renders from it is pure.
-// Objects that cannot be read (they come from another release, or around the CRD's rules) are left
-// out and named in `problems`.
+// Objects that cannot be read (they come from another release, or around the CRD's rules) are named
+// in `problems`: a user is left out; a queue keeps its name, and is nobody's; a pod gets no new
+// documents, and its agent counts as silent.
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -25,7 +27,10 @@ namespace pannier {
 struct AgentPod {
   api::Pod pod;
   std::optional<api::AgentClass> agent_class;  // none: it is gone
-  std::optional<AgentReport> report;           // none: it is silent
+  std::shared_ptr<const AgentReport> report;   // none: it is silent
+  // What it said last, however long ago: documents must not change because somebody is silent.
+  std::string spool_id;
+  bool says_it_drains = false;
   std::uint16_t peer_port = 7671;
   std::uint16_t admin_port = 9471;
 
@@ -35,12 +40,13 @@ struct AgentPod {
 };
 
 struct ViewedQueue {
-  api::MessageQueue queue;
+  api::MessageQueue queue;     // with `problem`: its metadata and its name alone
   bool is_name_taken = false;  // by an older MessageQueue of the same queue name
   std::string name_taken_by;
   bool is_discarding = false;  // its messages may go: it is in documents as a tombstone
   // It has our finalizer, or had it once: it cannot go without us, as it could before.
   bool is_held = true;
+  std::string problem{};  // why it cannot be read
 };
 
 struct ViewedUser {
@@ -51,9 +57,10 @@ struct ViewedUser {
 
 struct NamespaceView {
   std::string name;
-  std::vector<ViewedQueue> queues;  // by creation, the oldest first
-  std::vector<AgentPod> agents;     // by UID
-  std::vector<ViewedUser> users;    // by name
+  std::vector<ViewedQueue> queues;             // by creation, the oldest first
+  std::vector<AgentPod> agents;                // by UID
+  std::vector<std::string> unreadable_agents;  // names of injected pods that cannot be read
+  std::vector<ViewedUser> users;               // by name
   std::vector<std::string> problems;
 
   const ViewedQueue* find_queue(std::string_view object_name) const;

@@ -18,6 +18,7 @@ DeletionWait wait_until_empty(const NamespaceView& view, const ViewedQueue& queu
                               const HasPolicy& has_policy) {
   const kube::Metadata& metadata = queue.queue.metadata;
   DeletionWait wait;
+  wait.silent = view.unreadable_agents;
   for (const AgentPod& agent : view.agents) {
     const std::string& name = agent.pod.metadata.name;
     if (!agent.report) {
@@ -26,8 +27,10 @@ DeletionWait wait_until_empty(const NamespaceView& view, const ViewedQueue& queu
     }
     const ReportedQueue* const reported = agent.report->find(metadata.uid);
     // A queue that it has parked keeps the generation that it had.
+    // Where it has a later generation than the object (which came back from a copy), it ignores
+    // what the object says, and takes publishes yet.
     const bool knows = reported != nullptr && serves(agent, queue)
-                           ? reported->generation >= metadata.generation
+                           ? reported->generation == metadata.generation
                            : has_policy(agent);
     if (!knows) wait.behind.push_back(name);
     if (reported == nullptr || messages_of(*reported) == 0) continue;
@@ -40,6 +43,7 @@ DeletionWait wait_until_empty(const NamespaceView& view, const ViewedQueue& queu
 DeletionWait wait_until_discarded(const NamespaceView& view, const ViewedQueue& queue,
                                   const HasPolicy& has_policy) {
   DeletionWait wait;
+  wait.silent = view.unreadable_agents;
   for (const AgentPod& agent : view.agents) {
     const std::string& name = agent.pod.metadata.name;
     if (!agent.report) {

@@ -28,7 +28,7 @@ struct DeletionWait {  // names of pods
   }
 };
 
-// Whether an agent's report shows that it has the policy that the view makes for it.
+// Whether an agent's report shows that it has a policy that says of the queue what the view says.
 using HasPolicy = std::function<bool(const AgentPod& agent)>;
 
 // Every agent of the namespace counts: one that does not serve it now may have parked it.

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "operator/admit_pod.h"
 #include "operator/conditions.h"
 #include "operator/reconcilers.h"
 
@@ -10,17 +11,11 @@ bool is_marked(const kube::Metadata& metadata) {
   return metadata.annotation(api::kDefaultClassAnnotation) == "true";
 }
 
-// The one that counts, of several that are marked: as admission decides.
-std::string first_marked(const kube::Cache& cache) {
-  std::optional<kube::Metadata> first;
-  for (const kube::Object& object : cache.list(api::kAgentClassKind)) {
-    const kube::Metadata& metadata = object.metadata();
-    if (!is_marked(metadata) || !api::read_agent_class(object)) continue;
-    if (!first ||
-        std::tie(metadata.created_at, metadata.name) < std::tie(first->created_at, first->name))
-      first = metadata;
-  }
-  return first ? first->name : std::string();
+std::vector<api::AgentClass> readable_classes(const kube::Cache& cache) {
+  std::vector<api::AgentClass> classes;
+  for (const kube::Object& object : cache.list(api::kAgentClassKind))
+    if (const auto read = object.read_by(api::read_agent_class); *read) classes.push_back(**read);
+  return classes;
 }
 
 std::uint64_t agents_of(const kube::Cache& cache, const std::string& class_name) {
@@ -37,8 +32,8 @@ std::uint64_t agents_of(const kube::Cache& cache, const std::string& class_name)
 Result<Reconciled> reconcile_agent_class(ReconcileContext& context, const kube::Key& key) {
   const auto object = context.cache.find(key);
   if (!object || object->metadata().is_ending()) return Reconciled{};
-  const std::string first = first_marked(context.cache);
-  const bool is_default = first.empty() ? key.name == api::kDefaultClassName : first == key.name;
+  const std::string first = default_class(readable_classes(context.cache));
+  const bool is_default = first == key.name;
   std::vector<Condition> conditions = {
       {"Ready", ConditionStatus::is_true, "Understood", "it can be used"}};
   if (const auto read = api::read_agent_class(*object); !read)

@@ -1,11 +1,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/content_hash.h"
 #include "operator/conditions.h"
 #include "operator/queue_deletion.h"
 #include "operator/reconcilers.h"
-#include "operator/render_policy.h"
 #include "operator/status_message_queue.h"
 
 namespace pannier {
@@ -100,16 +98,20 @@ class QueueDeletion {
   const NamespaceView& view_;
   const ViewedQueue& queue_;
   const HasPolicy has_policy_ = [this](const AgentPod& agent) { return has_policy(agent); };
-  const std::string trust_bundle_ = context_.trust_bundle();
 };
 
-// The document is made again and compared: the board may not have heard of this object's last
-// change, and a report of an older document says nothing.
+// By what the document on the board says of this very queue: the board may not have heard of the
+// object's last change, and a report of an older document says nothing.
 bool QueueDeletion::has_policy(const AgentPod& agent) const {
-  const auto given = context_.documents.find(agent.uid());
-  if (!agent.report || !given || agent.report->policy_version != given->policy_version)
+  const auto given = context_.documents.find_policy(agent.uid());
+  if (!agent.report || !given || !given->contents || agent.report->policy_version != given->version)
     return false;
-  return content_hash(to_yaml(render_policy(view_, agent, trust_bundle_))) == given->policy_version;
+  const kube::Metadata& metadata = queue_.queue.metadata;
+  if (queue_.is_discarding) return given->contents->tombstones.contains(metadata.uid);
+  const auto served = given->contents->served.find(metadata.uid);
+  if (!serves(agent, queue_)) return served == given->contents->served.end();
+  return served != given->contents->served.end() &&
+         served->second == std::max<std::uint64_t>(1, metadata.generation);
 }
 
 bool QueueDeletion::is_reported() const {
@@ -120,6 +122,9 @@ bool QueueDeletion::is_reported() const {
 
 // Once discarding, always: agents have begun to remove messages.
 Deletion QueueDeletion::step() const {
+  // What its spec says of that is not known, nor who else may hold some: a person has to say it.
+  if (!queue_.problem.empty() && !queue_.is_discarding && !may_discard(queue_.queue))
+    return Deletion::waiting_until_empty;
   const bool is_at_once = queue_.is_discarding || may_discard(queue_.queue) ||
                           queue_.queue.spec.deletion_policy == DeletionPolicy::delete_at_once;
   if (is_at_once || wait_until_empty(view_, queue_, has_policy_).is_over())
@@ -134,8 +139,10 @@ Result<Reconciled> QueueDeletion::reconcile() {
     return let_go(context_, object_,
                   discarded_note(queue_.is_discarding ? kept_messages(before) : left.messages,
                                  left.silent, "the namespace is being deleted"));
-  // It never had an agent: nobody holds anything of it.
-  if (queue_.is_name_taken && !queue_.is_discarding && !is_reported())
+  // It never had an agent: nobody holds anything of it. Those who do not answer might: two objects
+  // of one second change places by their names.
+  if (queue_.is_name_taken && !queue_.is_discarding && !is_reported() && left.silent.empty() &&
+      left.behind.empty())
     return let_go(context_, object_, {});
   if (queue_.is_discarding && left.is_over(may_discard(queue_.queue)))
     return let_go(context_, object_,
@@ -144,22 +151,6 @@ Result<Reconciled> QueueDeletion::reconcile() {
                               status_of(view_, queue_, step(), before, wall_time(context_.clock)));
   if (!written) return written.error();
   return Reconciled{std::min<std::chrono::milliseconds>(*written->again_after, kDeletionLook)};
-}
-
-// Somebody has to mend it, or the release that knows it has to come back. Its messages are parked.
-Result<Reconciled> report_unreadable(ReconcileContext& context, const kube::Object& object,
-                                     const std::string& why) {
-  kube::Json status = object.status().is_object() ? object.status() : kube::Json::object();
-  std::vector<Condition> conditions = {
-      {"Ready", ConditionStatus::is_false, "SpecNotUnderstood",
-       "this release cannot read it, and agents keep its messages parked: " + why}};
-  // A deletion that has begun to discard goes on from here once it can be read again.
-  const kube::Json terminating = find_condition(object.status(), "Terminating");
-  status["observedGeneration"] = object.metadata().generation;
-  status["conditions"] = conditions_json(conditions, object.status(), object.metadata().generation,
-                                         wall_time(context.clock));
-  if (terminating.is_object()) status["conditions"].push_back(terminating);
-  return write_status(context, object, status);
 }
 
 }  // namespace
@@ -195,12 +186,10 @@ Result<Reconciled> reconcile_message_queue(ReconcileContext& context, const kube
     if (!put && put.error().code != Errc::not_found) return put.error();
     return Reconciled{context.status_interval};
   }
-  if (const auto read = api::read_message_queue(*object); !read)
-    return report_unreadable(context, *object, read.error().detail);
   const NamespaceView view =
       view_namespace(context.cache, context.reports, context.hashes, key.namespace_name);
   const ViewedQueue* const queue = view.find_queue(key.name);
-  // Too many of them, or the cache has moved on meanwhile: what it holds now comes by itself.
+  // Without a UID, or the cache has moved on meanwhile: what it holds now comes by itself.
   if (queue == nullptr || queue->queue.metadata.uid != metadata.uid)
     return Reconciled{context.status_interval};
   if (metadata.is_ending()) return QueueDeletion(context, *object, view, *queue).reconcile();

@@ -24,11 +24,22 @@ Readiness not_ready(std::string_view reason, std::string message) {
 std::string older_user(const kube::Cache& cache, const api::MessageQueueUser& user) {
   for (const kube::Object& object :
        cache.list(api::kMessageQueueUserKind, user.metadata.namespace_name)) {
-    const auto other = api::read_message_queue_user(object);
-    if (!other || other->metadata.uid == user.metadata.uid || other->metadata.is_ending()) continue;
+    const auto read = object.read_by(api::read_message_queue_user);
+    if (!*read) continue;
+    const api::MessageQueueUser* const other = &**read;
+    if (other->metadata.uid == user.metadata.uid || other->metadata.is_ending()) continue;
     if (other->user_name() == user.user_name() && is_older(other->metadata, user.metadata))
       return other->metadata.name;
   }
+  return {};
+}
+
+// Whose Secret it is, of those that live: it may have been named by another's secretName.
+std::string living_owner(const kube::Cache& cache, const kube::Object& secret) {
+  const std::string_view made_for = secret.metadata().annotation(kMadeForAnnotation);
+  for (const kube::Object& object :
+       cache.list(api::kMessageQueueUserKind, secret.metadata().namespace_name))
+    if (object.metadata().uid == made_for) return object.metadata().name;
   return {};
 }
 
@@ -75,6 +86,9 @@ Result<Readiness> reconcile_secret(ReconcileContext& context, const api::Message
                          std::string(api::kUserSecretLabel) + "=" + user.metadata.name +
                          " to have its password used, remove it, or name another secretName");
   if (origin == SecretOrigin::earlier) {
+    if (const std::string owner = living_owner(context.cache, *secret); !owner.empty())
+      return not_ready("SecretNotOurs", "Secret " + name + " belongs to MessageQueueUser " + owner +
+                                            ": name another secretName");
     // The garbage collector takes it as well; its password belonged to somebody who is gone.
     auto removed = context.client.remove(secret->key(), secret->metadata().uid);
     if (!removed && removed.error().code != Errc::not_found) return removed.error();

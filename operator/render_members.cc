@@ -20,7 +20,7 @@ MemberAgent member_of(const AgentPod& agent) {
   MemberAgent member;
   member.pod_uid = agent.uid();
   member.pod_name = agent.pod.metadata.name;
-  if (agent.report) member.spool_id = agent.report->spool_id;
+  member.spool_id = agent.spool_id;
   member.address = agent.pod.status.pod_ip;
   member.port = agent.peer_port;
   member.service_account = account_of(agent);

@@ -96,6 +96,10 @@ std::string taken_message(const ViewedQueue& queue) {
 
 Condition ready_of(const Facts& facts, const ViewedQueue& queue, Deletion deletion) {
   constexpr std::string_view kType = "Ready";
+  // Somebody has to mend it, or the release that knows it has to come back.
+  if (!queue.problem.empty())
+    return {kType, is_false, "SpecNotUnderstood",
+            "this release cannot read it, and agents keep its messages parked: " + queue.problem};
   if (queue.is_name_taken) return {kType, is_false, "NameTaken", taken_message(queue)};
   if (deletion != Deletion::none)
     return {kType, is_false, "Terminating", "it is being deleted: publishes are refused"};
@@ -240,7 +244,13 @@ kube::Json status_of(const NamespaceView& view, const ViewedQueue& queue, Deleti
                          {"ready", facts.desired.size() - facts.not_ready.size()},
                          {"upToDate", facts.up_to_date}}}};
   put_counts(status, facts, deletion, before);
-  std::vector<Condition> conditions = {
+  std::vector<Condition> conditions = {ready_of(facts, queue, deletion)};
+  if (!queue.problem.empty()) {  // what depends on its spec cannot be said
+    if (deletion != Deletion::none) conditions.push_back(terminating_of(view, queue, deletion));
+    status["conditions"] = conditions_json(conditions, before, generation, now);
+    return status;
+  }
+  conditions = {
       ready_of(facts, queue, deletion),
       progressing_of(facts, queue, deletion),
       degraded_of(facts, queue),

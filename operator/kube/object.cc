@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 namespace pannier::kube {
@@ -134,22 +135,49 @@ std::string_view Metadata::annotation(std::string_view wanted) const {
   return found == annotations.end() ? std::string_view{} : found->second;
 }
 
+struct Object::Body {
+  std::string api_version;
+  std::string kind;
+  Metadata metadata;
+  Json json;
+  mutable std::mutex mutex;
+  mutable const void* kept_as = nullptr;  // a kind has one reader: one place is enough
+  mutable std::shared_ptr<const void> kept;
+};
+
+const std::string& Object::api_version() const { return body_->api_version; }
+const std::string& Object::kind() const { return body_->kind; }
+const Metadata& Object::metadata() const { return body_->metadata; }
+const Json& Object::json() const { return body_->json; }
+
+std::shared_ptr<const void> Object::kept(
+    const void* as, const std::function<std::shared_ptr<const void>()>& make) const {
+  const std::lock_guard lock(body_->mutex);
+  if (body_->kept_as != as) {
+    body_->kept = make();
+    body_->kept_as = as;
+  }
+  return body_->kept;
+}
+
 Result<Object> Object::from_json(Json json) {
   if (!json.is_object()) return fault("object", "a map", json);
   if (is_deeper_than(json, kDepthMax))
     return Error{Errc::bad_config, "object: expected at most " + std::to_string(kDepthMax) +
                                        " levels of nesting, found more: nest less deeply"};
-  Object object;
+  const auto body = std::make_shared<Body>();
   Reading reading;
-  reading.take(read_text(json, "apiVersion", "apiVersion"), object.api_version_);
-  reading.take(read_text(json, "kind", "kind"), object.kind_);
+  reading.take(read_text(json, "apiVersion", "apiVersion"), body->api_version);
+  reading.take(read_text(json, "kind", "kind"), body->kind);
   if (reading.error) return *reading.error;
-  if (object.api_version_.empty()) return fault("apiVersion", "a group and version", kNothing);
-  if (object.kind_.empty()) return fault("kind", "a kind", kNothing);
+  if (body->api_version.empty()) return fault("apiVersion", "a group and version", kNothing);
+  if (body->kind.empty()) return fault("kind", "a kind", kNothing);
   auto metadata = read_metadata(json);
   if (!metadata) return metadata.error();
-  object.metadata_ = std::move(*metadata);
-  object.json_ = std::make_shared<const Json>(std::move(json));
+  body->metadata = std::move(*metadata);
+  body->json = std::move(json);
+  Object object;
+  object.body_ = body;
   return object;
 }
 
@@ -160,7 +188,7 @@ Result<Object> Object::parse(std::string_view json_text) {
   return from_json(std::move(json));
 }
 
-const Json& Object::spec() const { return member(*json_, "spec"); }
-const Json& Object::status() const { return member(*json_, "status"); }
+const Json& Object::spec() const { return member(json(), "spec"); }
+const Json& Object::status() const { return member(json(), "status"); }
 
 }  // namespace pannier::kube

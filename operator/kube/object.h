@@ -1,12 +1,13 @@
 // Object: one Kubernetes object: what every kind has, read, and the whole of it as JSON.
 //
-// An immutable value that shares its JSON; any thread. Kinds are known by the name that manifests
-// use ("MessageQueue"); which group, version and plural belong to it is the client's business.
-// Errors are bad_config and name the field.
+// An immutable value that shares what it holds, so that copies cost nothing; any thread. Kinds are
+// known by the name that manifests use ("MessageQueue"); which group, version and plural belong to
+// it is the client's business. Errors are bad_config and name the field.
 #pragma once
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -56,21 +57,32 @@ class Object {
   static Result<Object> from_json(Json json);
   static Result<Object> parse(std::string_view json_text);
 
-  const std::string& api_version() const { return api_version_; }
-  const std::string& kind() const { return kind_; }
-  const Metadata& metadata() const { return metadata_; }
-  Key key() const { return {kind_, metadata_.namespace_name, metadata_.name}; }
-  const Json& json() const { return *json_; }
+  const std::string& api_version() const;
+  const std::string& kind() const;
+  const Metadata& metadata() const;
+  Key key() const { return {kind(), metadata().namespace_name, metadata().name}; }
+  const Json& json() const;
   const Json& spec() const;    // null when it has none
   const Json& status() const;  // null when it has none
 
- private:
-  Object() = default;
+  // What `reader` makes of it, a pure function: made once for the object and all its copies, since
+  // reading a namespace's objects anew for each of its queues would cost more than all the rest.
+  template <typename T>
+  std::shared_ptr<const Result<T>> read_by(Result<T> (*reader)(const Object&)) const {
+    return std::static_pointer_cast<const Result<T>>(
+        kept(&kKeptAs<T>, [&] { return std::make_shared<const Result<T>>(reader(*this)); }));
+  }
 
-  std::string api_version_;
-  std::string kind_;
-  Metadata metadata_;
-  std::shared_ptr<const Json> json_;
+ private:
+  struct Body;
+  template <typename T>
+  inline static const char kKeptAs = 0;  // its address says what is kept
+
+  Object() = default;
+  std::shared_ptr<const void> kept(const void* as,
+                                   const std::function<std::shared_ptr<const void>()>& make) const;
+
+  std::shared_ptr<const Body> body_;
 };
 
 }  // namespace pannier::kube

@@ -193,19 +193,30 @@ TEST_F(DocumentsTest, ALocalQueueIsInNobodysMembers) {
   EXPECT_THAT(agents_in(world.members("a")), ElementsAre(uid_of("a")));
 }
 
-TEST_F(DocumentsTest, APodWithoutAnAddressIsNobodysPeerAndASilentOneHasNoSpoolId) {
+TEST_F(DocumentsTest, APodWithoutAnAddressIsNobodysPeerAndOneThatNeverSpokeHasNoSpoolId) {
   world.add_pod("a");
   world.add_pod("b");
   world.add_queue("orders");
-  world.settle();
   world.api.change(World::pod_key("b"), [](kube::Json& pod) { pod["status"].erase("podIP"); });
-  world.clock.advance(std::chrono::minutes{1});
   world.settle({"a", "b"});
   const Members members = world.members("a");
   EXPECT_THAT(agents_in(members), ElementsAre(uid_of("a")));
   EXPECT_EQ(members.agents[0].spool_id, "");
   EXPECT_THAT(queue_in(members, "orders")->served_by, ElementsAre(uid_of("a")));
   EXPECT_THAT(agents_in(world.members("b")), ElementsAre(uid_of("a")));
+}
+
+TEST_F(DocumentsTest, AnAgentThatFallsSilentChangesNobodysDocuments) {
+  world.add_pod("a");
+  world.add_pod("b");
+  world.add_queue("orders");
+  world.agents["b"].phase = "draining";
+  world.settle();
+  const Members before = world.members("a");
+  ASSERT_NE(before.agents[1].spool_id, "");
+  world.clock.advance(std::chrono::minutes{1});
+  world.render();
+  EXPECT_EQ(world.members("a"), before);
 }
 
 TEST_F(DocumentsTest, AnEndingQueueIsStillPulled) {

@@ -384,5 +384,74 @@ TEST(MessageQueueReconciler, AQueueThatCannotBeReadIsParkedAndSaysWhy) {
   EXPECT_EQ(world.condition("orders", "Ready"), "True AllAgentsUpToDate");
 }
 
+TEST(MessageQueueReconciler, AQueueThatCannotBeReadKeepsItsName) {
+  World world;
+  world.add_pod("a");
+  world.add_queue("orders");
+  world.clock.advance(seconds{1});
+  world.add_queue("again", {{"queueName", "orders"}});
+  world.settle();
+  world.add_queue("orders", {{"durability", 7}});
+  world.settle();
+  EXPECT_TRUE(world.policy("a").queues.empty());
+  EXPECT_EQ(world.condition("again", "Ready"), "False NameTaken");
+}
+
+TEST(MessageQueueReconciler, AQueueThatCannotBeReadGoesOnlyByTheAnnotationOrWithItsNamespace) {
+  for (const bool is_namespace : {false, true}) {
+    World world;
+    world.add_pod("a");
+    world.add_queue("orders");
+    world.settle();
+    world.add_queue("orders", {{"durability", 7}});
+    world.settle();
+    world.begin_delete("orders");
+    world.settle();
+    ASSERT_TRUE(world.exists("orders"));  // who else holds some is not known
+    EXPECT_TRUE(world.policy("a").tombstones.empty());
+    EXPECT_EQ(world.condition("orders", "Ready"), "False SpecNotUnderstood");
+    EXPECT_EQ(world.condition("orders", "Terminating"), "True WaitingUntilEmpty");
+    if (is_namespace) {
+      world.api.put(
+          {{"apiVersion", "v1"},
+           {"kind", "Namespace"},
+           {"metadata", {{"name", kShop}, {"deletionTimestamp", "2026-09-21T14:00:00Z"}}}});
+    } else {
+      world.annotate("orders", "pannier.dev/discard", world.uid("orders"));
+    }
+    world.settle();
+    EXPECT_FALSE(world.exists("orders"));
+  }
+}
+
+TEST_F(QueueDeletionTest, APodThatCannotBeReadIsSilentAndNotWithoutMessages) {
+  world.api.change(World::pod_key("a"), [](kube::Json& pod) { pod["spec"]["hostNetwork"] = 7; });
+  world.begin_delete("orders");
+  world.settle();
+  ASSERT_TRUE(world.exists("orders"));
+  EXPECT_NE(world.message("orders", "Terminating").find("not answer"), std::string::npos);
+}
+
+TEST_F(QueueDeletionTest, AnAgentWithALaterGenerationDoesNotKnowOfTheDeletion) {
+  held("a").ready = 0;
+  held("a").generation = 9;  // the object came back from a copy
+  world.begin_delete("orders");
+  world.settle();
+  EXPECT_EQ(world.condition("orders", "Terminating"), "True WaitingUntilEmpty");
+  EXPECT_TRUE(world.policy("a").tombstones.empty());
+}
+
+// It was served before the other one of the same second came and took its place by its name.
+TEST_F(QueueDeletionTest, OfATakenNameNobodyIsPassedOverWhoDoesNotAnswer) {
+  world.add_queue("first", {{"queueName", "orders"}});
+  world.settle();
+  ASSERT_EQ(world.condition("orders", "Ready"), "False NameTaken");
+  world.clock.advance(seconds{60});
+  world.begin_delete("orders");
+  world.settle({"a"});
+  EXPECT_TRUE(world.exists("orders"));
+  EXPECT_EQ(held("a").ready, 3u);
+}
+
 }  // namespace
 }  // namespace pannier

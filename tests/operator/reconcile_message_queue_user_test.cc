@@ -153,6 +153,17 @@ TEST_F(UserTest, TheSecretOfAnEarlierUserOfThatNameIsNotUsed) {
   EXPECT_NE(value("ops-pannier-user", "password"), before);
 }
 
+TEST_F(UserTest, TheSecretOfAnotherLivingUserIsLeftAlone) {
+  add_user("ops");
+  reconcile("ops");
+  const std::string before = value("ops-pannier-user", "password");
+  add_user("thief", {{"secretName", "ops-pannier-user"}});
+  reconcile("thief");
+  EXPECT_EQ(ready("thief"), "False SecretNotOurs");
+  reconcile("ops");
+  EXPECT_EQ(value("ops-pannier-user", "password"), before);
+}
+
 TEST(AgentClassReconciler, SaysHowManyUseItAndWhichIsTheDefault) {
   World world;
   const auto add_class = [&](const std::string& name, bool is_marked) {
