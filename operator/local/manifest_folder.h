@@ -63,6 +63,7 @@ class ManifestFolder {
   Result<void> check_owner(const std::string& name, const kube::Key& key) const;
   void keep(const std::string& name, File& file, const Wanted& wanted);
   void remove_missing();
+  bool is_wanted(const kube::Key& key, const std::string& file) const;
   bool has_objects(const std::string& name) const;  // that came from it, whenever that was
   void refuse(File& file, const std::string& text);
   void say(bool is_problem, const std::string& text) const;
