@@ -383,18 +383,26 @@ TEST_F(PusherTest, AnEndedQueueGoesElsewhere) {
   EXPECT_EQ(b.got.size(), 2u);
 }
 
-TEST_F(PusherTest, PausedLocalAndUngovernedQueuesStay) {
+TEST_F(PusherTest, LocalAndUngovernedQueuesStay) {
   agent.add_queue("local", ForwardMode::local);
-  agent.add_queue("paused", ForwardMode::hosts).paused = true;
   agent.declare("mine");
   FakeReceiver& a = agent.add("a", 1, true);
-  for (const char* name : {"local", "paused", "mine"}) agent.put_some(2, name);
+  for (const char* name : {"local", "mine"}) agent.put_some(2, name);
   agent.pusher->drain();
   agent.go();
   agent.pass(1s);
   EXPECT_TRUE(a.got.empty());
   EXPECT_TRUE(agent.pusher->is_done());
-  agent.policy.queues[2].paused = false;
+}
+
+TEST_F(PusherTest, APausedQueueOfHostsStaysUntilItGoesOn) {
+  agent.add_queue("paused", ForwardMode::hosts).paused = true;
+  FakeReceiver& a = agent.add("a", 1, true);
+  agent.put_some(2, "paused");
+  agent.go();
+  agent.pass(1s);
+  EXPECT_TRUE(a.got.empty());
+  agent.policy.queues.back().paused = false;
   agent.apply();
   agent.go();
   EXPECT_EQ(a.got.size(), 2u);

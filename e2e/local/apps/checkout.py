@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import pathlib
-import signal
 import ssl
 import time
 
@@ -51,6 +50,14 @@ class Publisher:
                 say("disconnected", order=order_id, error=type(error).__name__)
                 self.reconnect()
 
+    def stay(self):
+        """Connected, as an app is that has nothing to say."""
+        while True:
+            try:
+                self.channel.connection.process_data_events(time_limit=1)
+            except (pika.exceptions.AMQPError, OSError):
+                self.reconnect()
+
     def reconnect(self):
         while True:
             try:
@@ -75,8 +82,7 @@ def main():
         publisher.publish(order_id)
         say("confirmed", id=order_id, ms=round((time.perf_counter() - began) * 1000, 3))
     say("done")
-    publisher.channel.connection.close()
-    signal.pause()
+    publisher.stay()
 
 
 main()
