@@ -175,6 +175,14 @@ std::shared_ptr<const AgentReport> AgentReports::find(const std::string& pod_uid
   return kept->second.report;
 }
 
+bool AgentReports::is_yet_to_report(const std::string& pod_uid,
+                                    std::optional<Timestamp> started_at) const {
+  if (!started_at || clock_.now() >= began_ + kFreshFor) return false;
+  const auto started_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(started_at->time_since_epoch());
+  return started_ms.count() < began_wall_ms_ && find_last(pod_uid) == nullptr;
+}
+
 std::shared_ptr<const AgentReport> AgentReports::find_last(const std::string& pod_uid) const {
   const std::lock_guard lock(mutex_);
   const auto kept = kept_.find(pod_uid);

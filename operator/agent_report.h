@@ -69,7 +69,8 @@ class AgentReports {
  public:
   static constexpr std::chrono::seconds kFreshFor{30};
 
-  explicit AgentReports(const Clock& clock = system_clock()) : clock_(clock) {}
+  explicit AgentReports(const Clock& clock = system_clock())
+      : clock_(clock), began_(clock.now()), began_wall_ms_(clock.now_ms()) {}
 
   void put(AgentReport report);
   void forget(const std::string& pod_uid);
@@ -77,6 +78,9 @@ class AgentReports {
   std::shared_ptr<const AgentReport> find(const std::string& pod_uid) const;
   // However old it is: for what stays true of a pod while it is silent.
   std::shared_ptr<const AgentReport> find_last(const std::string& pod_uid) const;
+  // An agent that ran before we began, and that we may simply not have asked yet: not silent, for
+  // the first kFreshFor.
+  bool is_yet_to_report(const std::string& pod_uid, std::optional<Timestamp> started_at) const;
 
  private:
   struct Kept {
@@ -84,6 +88,8 @@ class AgentReports {
     Clock::time_point at;
   };
   const Clock& clock_;
+  const Clock::time_point began_;
+  const std::int64_t began_wall_ms_;
   mutable std::mutex mutex_;
   std::map<std::string, Kept> kept_;
 };

@@ -10,6 +10,7 @@ namespace pannier {
 namespace {
 
 constexpr std::chrono::seconds kDeletionLook{1};
+constexpr std::chrono::seconds kStartLook{1};  // until everybody has been asked once
 
 // Without what a report changes from one moment to the next: numbers, and texts that name them.
 kube::Json lasting_part(const kube::Json& status) {
@@ -155,6 +156,24 @@ Result<Reconciled> QueueDeletion::reconcile() {
 
 }  // namespace
 
+namespace {
+
+// An operator that has just begun has asked nobody yet. What its predecessor wrote of this very
+// generation still holds: an alert for each of its restarts would be a lie.
+bool must_hear_first(const ReconcileContext& context, const kube::Object& object,
+                     const NamespaceView& view, const ViewedQueue& queue) {
+  const kube::Json& before = object.status();
+  if (!before.is_object() ||
+      before.value("observedGeneration", kube::Json()) != object.metadata().generation)
+    return false;
+  return std::ranges::any_of(view.agents, [&](const AgentPod& agent) {
+    return agent.pod.status.is_agent_ready && serves(agent, queue) &&
+           context.reports.is_yet_to_report(agent.uid(), agent.pod.status.started_at);
+  });
+}
+
+}  // namespace
+
 std::optional<Clock::time_point> StatusPace::last(const std::string& uid) const {
   const std::lock_guard lock(mutex_);
   const auto found = last_.find(uid);
@@ -193,6 +212,7 @@ Result<Reconciled> reconcile_message_queue(ReconcileContext& context, const kube
   if (queue == nullptr || queue->queue.metadata.uid != metadata.uid)
     return Reconciled{context.status_interval};
   if (metadata.is_ending()) return QueueDeletion(context, *object, view, *queue).reconcile();
+  if (must_hear_first(context, *object, view, *queue)) return Reconciled{kStartLook};
   return write_status(
       context, *object,
       status_of(view, *queue, Deletion::none, object->status(), wall_time(context.clock)));

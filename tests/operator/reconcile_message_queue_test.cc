@@ -61,6 +61,26 @@ TEST(MessageQueueReconciler, IsReadyOnceEveryAgentHasTheGeneration) {
   EXPECT_EQ(world.condition("orders", "Ready"), "False AgentsNotUpToDate");
 }
 
+TEST(MessageQueueReconciler, ANewOperatorLeavesWhatWasWrittenUntilItHasAskedEverybodyOnce) {
+  World world;
+  world.add_pod("a");
+  world.add_queue("orders");
+  world.settle();
+  world.clock.advance(seconds{10});
+  AgentReports nobody_asked(world.clock);
+  ReconcileContext anew{world.api,   world.cache,  nobody_asked,
+                        world.board, world.hashes, world.context.trust_bundle,
+                        world.clock};
+  const auto key = World::queue_key("orders");
+  const auto early = reconcile_message_queue(anew, key);
+  ASSERT_TRUE(early);
+  EXPECT_EQ(early->again_after, seconds{1});
+  EXPECT_EQ(world.condition("orders", "Ready"), "True AllAgentsUpToDate");
+  world.clock.advance(AgentReports::kFreshFor);
+  ASSERT_TRUE(reconcile_message_queue(anew, key));
+  EXPECT_EQ(world.condition("orders", "Ready"), "Unknown AgentsSilent");
+}
+
 TEST(MessageQueueReconciler, WritesCountsOnlyEveryIntervalAndConditionsAtOnce) {
   World world;
   world.add_pod("a");

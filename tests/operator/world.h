@@ -100,7 +100,9 @@ class World {
                  {"status",
                   {{"phase", "Running"},
                    {"podIP", ip},
-                   {"startTime", "2026-09-21T14:00:00Z"},
+                   {"startTime", timestamp_text(std::chrono::floor<std::chrono::seconds>(
+                                     std::chrono::sys_time<std::chrono::milliseconds>(
+                                         std::chrono::milliseconds(clock.now_ms()))))},
                    {"initContainerStatuses",
                     kube::Json::array(
                         {{{"name", "pannier-agent"}, {"started", true}, {"ready", true}}})}}}});
