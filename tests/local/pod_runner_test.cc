@@ -108,6 +108,10 @@ struct PolicyCase {
   const char* policy;
   const char* script;
   const char* phase;  // empty: it runs again
+  // Of the test; without it gtest shows addresses, which are others each time.
+  friend void PrintTo(const PolicyCase& of, std::ostream* to) {
+    *to << of.policy << ", " << of.script;
+  }
 };
 
 class RestartPolicyTest : public PodRunnerTest, public testing::WithParamInterface<PolicyCase> {};

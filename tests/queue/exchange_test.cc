@@ -61,6 +61,9 @@ struct TopicCase {
   const char* pattern;
   const char* key;
   bool matches;
+  friend void PrintTo(const TopicCase& of, std::ostream* to) {
+    *to << of.pattern << ", " << of.key;
+  }
 };
 
 class Topic : public testing::TestWithParam<TopicCase> {};
