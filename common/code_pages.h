@@ -3,7 +3,8 @@
 // Starting touches much that never runs again: relocation, configuration, the first certificates.
 // The pages are read-only and the file system's: they stay in its cache, and come back one fault at
 // a time when they are called. Any thread, while others run; without errors: what cannot be given
-// back stays. Reads /proc/self/maps.
+// back stays. Constants go with the code where nothing beside them was written. Reads
+// /proc/self/smaps.
 #pragma once
 
 #include <cstddef>
