@@ -103,8 +103,8 @@ def machine(folder, cores, load):
     return {
         "processor": f"{field_of('/proc/cpuinfo', 'model name')}; {used}",
         "memory": f"{memory:.1f} GiB",
-        "kernel": f"{platform.system()} {platform.release()}",
-        "file system": output_of("findmnt", "-n", "-o", "FSTYPE,SOURCE", "-T", str(folder)),
+        "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
+        "file system": output_of("findmnt", "-n", "-o", "FSTYPE", "-T", str(folder)),
         "load before the run": f"{load:.2f}",
         "commit": output_of("git", "describe", "--always", "--dirty", "--exclude=*"),
     }
