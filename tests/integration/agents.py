@@ -16,6 +16,7 @@ import yaml
 BUILD = pathlib.Path(os.environ.get("PANNIER_BUILD", "build/dev")).resolve()
 START_LIMIT_S = 30
 STOP_LIMIT_S = 30
+GIVEN_PORTS = set()  # an agent binds its ports long after they were found free
 
 
 def free_port():
@@ -27,9 +28,12 @@ def free_port():
         first_of_connections = int(file.read().split()[0])
     for _ in range(1_000):
         port = random.randrange(10_240, first_of_connections)
+        if port in GIVEN_PORTS:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
+                GIVEN_PORTS.add(port)
                 return port
             except OSError:
                 continue
