@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "common/descriptor.h"
 #include "common/random.h"
 
 namespace pannier {
@@ -18,21 +19,6 @@ Error failed(std::string_view what, const std::string& path) {
           "cannot " + std::string(what) + " " + path + ": " +
               std::error_code(code, std::generic_category()).message()};
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return number_; }
-  explicit operator bool() const { return number_ >= 0; }
-
- private:
-  int number_;
-};
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');

@@ -6,12 +6,12 @@
 #include <csignal>
 #include <cstdio>
 #include <mutex>
-#include <thread>
 
 #include <CLI/CLI.hpp>
 
 #include "common/log.h"
 #include "common/quantity.h"
+#include "common/signal_thread.h"
 #include "operator/local/local_operator.h"
 #include "operator/local/places.h"
 
@@ -27,37 +27,6 @@ int fail(const Error& error) {
   const bool is_config = error.code == Errc::bad_config || error.code == Errc::spool_locked;
   return is_config ? kExitConfig : 1;
 }
-
-// Signals are taken by a thread of their own, so that nothing happens in a handler.
-class Signals {
- public:
-  Signals() {
-    sigemptyset(&set_);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&set_, signal);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-  void follow(local::LocalOperator& local) {
-    thread_ = std::thread([this, &local] {
-      int signal = 0;
-      // A SIGUSR2 that is not ours must not leave us deaf for the others.
-      while (sigwait(&set_, &signal) == 0 && !is_ending_)
-        if (signal != SIGUSR2) local.stop();
-    });
-  }
-  ~Signals() { stop(); }
-  void stop() {
-    if (!thread_.joinable()) return;
-    is_ending_ = true;
-    pthread_kill(thread_.native_handle(), SIGUSR2);
-    thread_.join();
-  }
-
- private:
-  sigset_t set_{};
-  std::atomic<bool> is_ending_ = false;
-  std::thread thread_;
-};
 
 // The JSON log, for those who look for a fault; people are told what they need on the terminal.
 class LogFile {
@@ -145,12 +114,12 @@ Result<local::LocalOptions> options_of(const LocalFlags& flags) {
 int run_local(const LocalFlags& flags) {
   auto options = options_of(flags);
   if (!options) return fail(options.error());
-  Signals signals;  // before any other thread, so that none of them takes one
+  SignalThread signals;  // before any other thread, so that none of them takes one
   log::set_component("pannier-operator");
   auto local = local::LocalOperator::open(std::move(*options));
   if (!local) return fail(local.error());
   const LogFile log_file((*local)->log_path());
-  signals.follow(**local);
+  signals.follow([&local = **local](int) { local.stop(); });
   const auto done = flags.down ? (*local)->down() : (*local)->run();
   signals.stop();
   local->reset();

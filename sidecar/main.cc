@@ -1,12 +1,12 @@
 // pannier-agent: flags and signals.
 #include <csignal>
 #include <cstdio>
-#include <thread>
 
 #include <CLI/CLI.hpp>
 
 #include "common/files.h"
 #include "common/log.h"
+#include "common/signal_thread.h"
 #include "sidecar/agent.h"
 #include "sidecar/dev_config.h"
 #include "sidecar/drain_client.h"
@@ -28,38 +28,8 @@ Result<AgentConfig> config_in(const std::string& file) {
   return parse_agent_config(*text, file);
 }
 
-// Signals are taken by a thread of their own, so that nothing happens in a handler. SIGTERM and
-// SIGINT end the agent, SIGHUP makes it read its files again.
-class Signals {
- public:
-  Signals() {
-    sigemptyset(&set_);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&set_, signal);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-  void follow(net::Loop& loop, Agent& agent) {
-    thread_ = std::thread([this, &loop, &agent] {
-      int signal = 0;
-      while (sigwait(&set_, &signal) == 0 && signal != SIGUSR2)
-        loop.post([&agent, signal] { signal == SIGHUP ? agent.reload() : agent.terminate(); });
-    });
-  }
-  ~Signals() { stop(); }
-  // Nobody is told any more.
-  void stop() {
-    if (!thread_.joinable()) return;
-    pthread_kill(thread_.native_handle(), SIGUSR2);
-    thread_.join();
-  }
-
- private:
-  sigset_t set_{};
-  std::thread thread_;
-};
-
 int run(AgentOptions options) {
-  Signals signals;  // before any other thread, so that none of them takes one
+  SignalThread signals;  // before any other thread, so that none of them takes one
   options.version = kVersion;
   log::set_component("pannier-agent");
   log::start_thread();
@@ -68,7 +38,9 @@ int run(AgentOptions options) {
     net::Loop loop;
     auto agent = Agent::start(loop, std::move(options));
     if (agent) {
-      signals.follow(loop, **agent);
+      signals.follow([&loop, &agent = **agent](int signal) {
+        loop.post([&agent, signal] { signal == SIGHUP ? agent.reload() : agent.terminate(); });
+      });
       loop.run();
       signals.stop();
       (*agent)->keep_final_status();

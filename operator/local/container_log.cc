@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/descriptor.h"
 #include "operator/local/status_json.h"
 
 #include <nlohmann/json.hpp>
@@ -16,21 +17,6 @@ namespace {
 
 constexpr std::uint64_t kLookedAtMax = 8'192;  // of the end of a log, for its last line
 constexpr std::size_t kPieceBytes = 64u << 10;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return number_; }
-  explicit operator bool() const { return number_ >= 0; }
-
- private:
-  int number_;
-};
 
 std::uint64_t bytes_of(int file) {
   struct stat found {};

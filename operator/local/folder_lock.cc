@@ -28,7 +28,7 @@ Result<FolderLock> FolderLock::take(const Places& places) {
   const std::string path = places.lock();
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) return Error{Errc::io_error, "cannot open " + path + ": " + last_error()};
-  FolderLock lock(file, places);
+  FolderLock lock(Descriptor(file), places);
   if (const auto root = status_of(places.root())) lock.root_inode_ = root->st_ino;
   if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK)
@@ -48,22 +48,13 @@ Result<FolderLock> FolderLock::take(const Places& places) {
   return lock;
 }
 
-FolderLock::FolderLock(FolderLock&& other) noexcept
-    : file_(std::exchange(other.file_, -1)),
-      places_(other.places_),
-      root_inode_(other.root_inode_) {}
-
 bool FolderLock::is_lost() const {
   const auto root = status_of(places_.root());
   if (!root || root->st_ino != root_inode_) return false;  // unmounted or moved: it may come back
   struct stat held {};
-  if (::fstat(file_, &held) != 0) return false;
+  if (::fstat(file_.get(), &held) != 0) return false;
   const auto found = status_of(places_.lock());
   return !found || found->st_ino != held.st_ino || found->st_dev != held.st_dev;
-}
-
-FolderLock::~FolderLock() {
-  if (file_ >= 0) ::close(file_);
 }
 
 }  // namespace pannier::local

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
+#include "common/descriptor.h"
 #include "common/result.h"
 #include "operator/local/places.h"
 
@@ -15,17 +17,13 @@ class FolderLock {
   // spool_locked, with the holder's pid, while another process has it.
   static Result<FolderLock> take(const Places& places);
 
-  FolderLock(FolderLock&& other) noexcept;
-  FolderLock& operator=(FolderLock&&) = delete;
-  ~FolderLock();
-
   // Somebody has removed or replaced .pannier while DIR is there as it was: the lock keeps nobody
   // out any more, and whoever goes on writes beside another.
   bool is_lost() const;
 
  private:
-  FolderLock(int file, const Places& places) : file_(file), places_(places) {}
-  int file_;
+  FolderLock(Descriptor file, const Places& places) : file_(std::move(file)), places_(places) {}
+  Descriptor file_;
   Places places_;
   std::uint64_t root_inode_ = 0;
 };

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/descriptor.h"
 #include "operator/local/pidfd.h"
 #include "operator/local/process.h"
 
@@ -29,22 +30,6 @@ enum class Step : std::uint8_t { none, session, record, descriptors, working_dir
 struct Failure {
   Step step = Step::none;
   int code = 0;
-};
-
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  Descriptor(Descriptor&& from) noexcept : number_(std::exchange(from.number_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() { reset(); }
-  void reset() {
-    if (number_ >= 0) ::close(std::exchange(number_, -1));
-  }
-  int get() const { return number_; }
-  explicit operator bool() const { return number_ >= 0; }
-
- private:
-  int number_;
 };
 
 std::string reason(int code) { return std::error_code(code, std::generic_category()).message(); }

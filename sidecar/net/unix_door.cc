@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/descriptor.h"
+
 namespace pannier::net {
 namespace {
 
@@ -24,20 +26,9 @@ Error no_door(const std::string& path) {
   return no_door(path, std::generic_category().message(errno));
 }
 
-class Descriptor {
- public:
-  Descriptor() : number_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-  int take() { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
+Descriptor make_socket() {
+  return Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
 
 const sockaddr* raw(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);
@@ -48,9 +39,9 @@ Result<void> clear_way(const std::string& path, const sockaddr_un& address) {
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) return errno == ENOENT ? Result<void>() : no_door(path);
   if (!S_ISSOCK(found.st_mode)) return no_door(path, "something else has that name; remove it");
-  const Descriptor probe;
-  if (probe.number() < 0) return no_door(path);
-  if (::connect(probe.number(), raw(address), sizeof address) == 0 || errno != ECONNREFUSED)
+  const Descriptor probe = make_socket();
+  if (!probe) return no_door(path);
+  if (::connect(probe.get(), raw(address), sizeof address) == 0 || errno != ECONNREFUSED)
     return no_door(path, "another process listens there; end it, or name another socket");
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return no_door(path);
   return {};
@@ -67,19 +58,19 @@ Result<UnixDoor> UnixDoor::open(const std::string& path) {
                              "; name a shorter one");
   std::memcpy(address.sun_path, path.data(), path.size());
   if (auto clear = clear_way(path, address); !clear) return clear.error();
-  Descriptor door;
-  if (door.number() < 0) return no_door(path);
+  Descriptor door = make_socket();
+  if (!door) return no_door(path);
   // Before bind, which gives the file the socket's mode: later would leave it open for a moment.
-  if (::fchmod(door.number(), kOwnerOnly) != 0) return no_door(path);
-  if (::bind(door.number(), raw(address), sizeof address) != 0) return no_door(path);
+  if (::fchmod(door.get(), kOwnerOnly) != 0) return no_door(path);
+  if (::bind(door.get(), raw(address), sizeof address) != 0) return no_door(path);
   struct stat made {};
   if (::lstat(path.c_str(), &made) != 0) return no_door(path);
-  if (::listen(door.number(), kBacklog) != 0) {
+  if (::listen(door.get(), kBacklog) != 0) {
     const Error why = no_door(path);
     ::unlink(path.c_str());
     return why;
   }
-  return UnixDoor(path, door.take(), made.st_dev, made.st_ino);
+  return UnixDoor(path, door.release(), made.st_dev, made.st_ino);
 }
 
 UnixDoor::UnixDoor(UnixDoor&& other) noexcept

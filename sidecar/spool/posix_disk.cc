@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/descriptor.h"
+
 namespace pannier::spool {
 namespace {
 
@@ -45,24 +47,6 @@ auto uninterrupted(Call call) {
   while (result < 0 && errno == EINTR) result = call();
   return result;
 }
-
-// Closes a descriptor unless it was released.
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-
-  explicit operator bool() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 // The pieces of one write that are still to be written, as the system wants them.
 class Gather {
@@ -178,7 +162,7 @@ class PosixFile final : public File {
     return {};
   }
 
-  const Fd fd_;
+  const Descriptor fd_;
   const std::string path_;
 };
 
@@ -188,7 +172,7 @@ class PosixLock final : public FolderLock {
   explicit PosixLock(int fd) : fd_(fd) {}
 
  private:
-  const Fd fd_;
+  const Descriptor fd_;
 };
 
 struct CloseFolder {
@@ -206,7 +190,7 @@ Result<void> make_folder(const std::string& path) {
   const bool made = ::mkdir(path.c_str(), kFolderMode) == 0;
   if (!made && errno != EEXIST) return failed("make folder", path);
   const std::string around = folder_around(path);
-  const Fd fd(::open(around.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor fd(::open(around.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // Made in an earlier life and perhaps never synced, so this is tried in any case; but a folder
   // that somebody else made for us may lie in one that we cannot read.
   if (!fd) return made ? Result<void>(failed("open folder", around)) : Result<void>();
@@ -266,7 +250,7 @@ Result<void> PosixDisk::rename(std::string_view from, std::string_view to) {
 
 Result<std::vector<FileInfo>> PosixDisk::list() const {
   // A descriptor of its own: the position in the folder belongs to whoever opened it.
-  Fd fd(::openat(folder_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Descriptor fd(::openat(folder_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return failed("open folder", path_);
   const std::unique_ptr<DIR, CloseFolder> entries(::fdopendir(fd.get()));
   if (!entries) return failed("list", path_);
@@ -308,7 +292,7 @@ Result<Space> PosixDisk::space() const {
 Result<std::unique_ptr<FolderLock>> PosixDisk::lock() {
   const std::string name(kLockName);
   const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
-  Fd fd(uninterrupted([&] { return ::openat(folder_, name.c_str(), flags, kFileMode); }));
+  Descriptor fd(uninterrupted([&] { return ::openat(folder_, name.c_str(), flags, kFileMode); }));
   if (!fd) return failed("open the lock", path_of(name));
   if (uninterrupted([&] { return ::flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0) {
     if (errno != EWOULDBLOCK) return failed("lock", path_of(name));
