@@ -64,7 +64,7 @@ Json queue_json(const QueueView& queue) {
 // What the agent says of itself, else what its pod says.
 std::string phase_of(const Agent& agent) {
   if (agent.status) return agent.status->phase;
-  const std::string pod = agent.object ? agent.object->phase : "";
+  std::string pod = agent.object ? agent.object->phase : "";
   if (!agent.is_asked || pod == "Pending") return pod;
   return "unreachable";
 }

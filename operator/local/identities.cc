@@ -201,7 +201,7 @@ bool Identities::is_held_back(const std::vector<Identified>& pods) const {
 Result<bool> Identities::advance(const std::vector<Identified>& pods) {
   CaRotation next = ca_;
   const bool is_asked = is_rotation_asked_ && ca_.step() == CaRotation::Step::stable;
-  const auto advanced = next.advance(periods_, now(), is_held_back(pods), is_asked);
+  auto advanced = next.advance(periods_, now(), is_held_back(pods), is_asked);
   if (!advanced || !*advanced) return advanced;
   const auto text = next.to_text();
   if (!text) return text.error();

@@ -330,7 +330,7 @@ Result<void> ObjectStore::remove(const Key& key, const std::string& uid) {
 
 Result<Object> ObjectStore::put_status(const Key& key, const Json& status) {
   const std::lock_guard lock(mutex_);
-  const auto found = find(key, {});
+  auto found = find(key, {});
   if (!found || found->status() == status) return found;
   Json after = found->json();
   after["status"] = status;

@@ -36,14 +36,14 @@ Process::Process(ProcessId id, int pidfd) : id_(std::move(id)), pidfd_(pidfd) {}
 Process::Process(Process&& from) noexcept
     : id_(std::move(from.id_)),
       pidfd_(std::exchange(from.pidfd_, -1)),
-      end_(std::move(from.end_)) {}
+      end_(from.end_) {}
 
 Process& Process::operator=(Process&& from) noexcept {
   if (this == &from) return *this;
   if (pidfd_ >= 0) ::close(pidfd_);
   id_ = std::move(from.id_);
   pidfd_ = std::exchange(from.pidfd_, -1);
-  end_ = std::move(from.end_);
+  end_ = from.end_;
   return *this;
 }
 
