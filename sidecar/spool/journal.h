@@ -17,6 +17,9 @@
 
 namespace pannier::spool {
 
+// What a record takes on disk beyond its payload, at most.
+inline constexpr std::uint32_t kRecordOverhead = RecordHeader::kSize + kRecordAlignment;
+
 // What a group adds to the open segment's index, beside the entries that the spool adds itself.
 struct GroupIndex {
   std::uint32_t entries = 0;       // ordinals that its messages take

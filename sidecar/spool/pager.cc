@@ -107,7 +107,16 @@ void Pager::load(SegmentNumber number, Lane lane, OnRun done) {
   Segment* segment = index_.segment(number);
   const Run* run = segment == nullptr ? nullptr : segment->find(lane);
   if (run == nullptr) {
-    loop_.post([done = std::move(done)] { done(std::make_shared<const Entries>()); });
+    loop_.post([alive = alive_, done = std::move(done)] {
+      if (*alive != nullptr) done(std::make_shared<const Entries>());
+    });
+    return;
+  }
+  if (const auto cached = cache_.find({number, lane}); cached != cache_.end()) {
+    by_age_.splice(by_age_.end(), by_age_, cached->second.age);
+    loop_.post([alive = alive_, entries = cached->second.entries, done = std::move(done)] {
+      if (*alive != nullptr) done(entries);
+    });
     return;
   }
   ++segment->readers;

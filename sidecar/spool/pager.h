@@ -35,7 +35,8 @@ class Pager {
   // The live entries of the lane with a sequence above `after`, lowest first, as they stand now; at
   // most `max`, fewer only when there are no more. Calls back later, never from within.
   void fetch(Lane lane, Sequence after, std::size_t max, OnEntries done);
-  // All entries of a run of a sealed segment, live or not. Calls back later.
+  // All entries of a run of a sealed segment, live or not, as they were published. Calls back
+  // later.
   void load(SegmentNumber segment, Lane lane, OnRun done);
   void forget(SegmentNumber segment);
 

@@ -278,8 +278,11 @@ Result<void> Recovery::recount_run(Segment& segment, Run& run) {
       lost(found, std::to_string(run.info.count - entries->size()) + " messages of queue " +
                       std::to_string(run.info.lane.queue) + ": " + loaded.damage->detail);
   }
-  for (const Entry& entry : *entries)
+  for (const Entry& entry : *entries) {
     if (entry.transient) segment.mark_settled({entry.ordinal, entry.ordinal});
+    const auto change = segment.changed(entry.ordinal);
+    run.changed_due = run.changed_due || (change && change->due != 0);
+  }
   into_.index.recount(segment, run, *entries);
   return {};
 }

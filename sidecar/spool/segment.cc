@@ -1,6 +1,7 @@
 #include "sidecar/spool/segment.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 
 namespace pannier::spool {
@@ -81,13 +82,13 @@ void Segment::mark_settled(OrdinalRange range) {
     const std::uint64_t bit = std::uint64_t{1} << (at % 64);
     if ((settled_[at / 64] & bit) == 0) ++settled_count_;
     settled_[at / 64] |= bit;
+    changes_.erase(static_cast<Ordinal>(at));
   }
 }
 
 bool Segment::settle(const Entry& entry) {
   if (is_settled(entry.ordinal)) return false;
   mark_settled({entry.ordinal, entry.ordinal});
-  changes_.erase(entry.ordinal);
   Run* run = find(lane_of(entry));
   assert(run != nullptr);
   if (run->live == 0) return true;  // purged before
@@ -99,13 +100,22 @@ bool Segment::settle(const Entry& entry) {
   return true;
 }
 
-const Change* Segment::changed(Ordinal ordinal) const {
-  const auto found = changes_.find(ordinal);
-  return found == changes_.end() ? nullptr : &found->second;
+void Segment::change_to(const Entry& now) {
+  if (is_settled(now.ordinal)) return;
+  changes_.put(change_of(now));
+  if (Run* run = find(lane_of(now)); run != nullptr && now.due != 0) run->changed_due = true;
+}
+
+std::uint64_t Segment::count_unsettled(const std::vector<std::uint64_t>& of) const {
+  std::uint64_t count = 0;
+  for (std::size_t word = 0; word < of.size(); ++word)
+    count += static_cast<std::uint64_t>(
+        std::popcount(of[word] & ~(word < settled_.size() ? settled_[word] : 0)));
+  return count;
 }
 
 Entry Segment::current(Entry entry) const {
-  if (const Change* change = changed(entry.ordinal)) apply_change(*change, entry);
+  if (const auto change = changed(entry.ordinal)) apply_change(*change, entry);
   return entry;
 }
 
@@ -172,7 +182,7 @@ SettleTarget Segment::snapshot() const {
     else
       target.settled.push_back({ordinal, ordinal});
   }
-  for (const auto& [ordinal, change] : changes_) target.changed.push_back(change);
+  changes_.for_each([&](const Change& change) { target.changed.push_back(change); });
   return target;
 }
 

@@ -9,10 +9,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "sidecar/spool/changes.h"
 #include "sidecar/spool/disk.h"
 #include "sidecar/spool/footer.h"
 
@@ -30,6 +32,7 @@ struct Run {
   std::uint64_t live_message_bytes = 0;
   std::vector<Entry> resident;  // empty when it has to be paged in from the footer
   bool in_order = true;         // resident is sorted by sequence
+  bool changed_due = false;     // an entry was given a due that its record does not have
 
   // Resident entries by sequence; sorts what compaction appended out of order.
   const std::vector<Entry>& ordered();
@@ -53,9 +56,11 @@ class Segment {
   const SegmentFile& file() const { return file_; }
 
   State state = State::open;
-  Offset data_end = kPageSize;       // known once closed
-  std::uint32_t entries = 0;         // the next ordinal
-  std::uint32_t outstanding = 0;     // entries in the hands of queues
+  Offset data_end = kPageSize;  // known once closed
+  std::uint32_t entries = 0;    // the next ordinal
+  // Entries in the hands of queues, by this place. An entry that is in hands more than once (it was
+  // fetched by its lane and by its time) is counted for each: a settle or a release takes one off.
+  std::uint32_t outstanding = 0;
   std::uint32_t readers = 0;         // reads in flight on its file
   bool is_damaged = false;           // its index cannot be read: it stays as it is
   std::uint64_t moved_in_bytes = 0;  // records that compaction has copied here
@@ -74,8 +79,13 @@ class Segment {
   bool settle(const Entry& entry);
   // Marks only: recovery counts afterwards.
   void mark_settled(OrdinalRange range);
-  void change(const Change& change) { changes_[change.ordinal] = change; }
-  const Change* changed(Ordinal ordinal) const;
+  // How it stands from now on. Nothing for one that is settled.
+  void change_to(const Entry& now);
+  // From a record, which does not say whose it is: recovery sees to its run.
+  void change(const Change& change) {
+    if (!is_settled(change.ordinal)) changes_.put(change);
+  }
+  std::optional<Change> changed(Ordinal ordinal) const { return changes_.find(ordinal); }
   // The entry as it stands now: with its change, if it has one.
   Entry current(Entry entry) const;
 
@@ -101,6 +111,8 @@ class Segment {
 
   // What is settled and changed here, for a snapshot state item, and back.
   SettleTarget snapshot() const;
+  // Ordinals of `of`, a bitmap of entries of this segment, that are not settled.
+  std::uint64_t count_unsettled(const std::vector<std::uint64_t>& of) const;
   bool has_settled() const { return settled_count_ > 0 || !changes_.empty(); }
 
   // Sorts runs by lane and their entries by sequence, before the footer is written.
@@ -118,7 +130,7 @@ class Segment {
   std::unordered_map<std::uint64_t, std::uint32_t> run_at_;  // lane to index, until sorted
   std::vector<std::uint64_t> settled_;
   std::uint64_t settled_count_ = 0;
-  std::unordered_map<Ordinal, Change> changes_;
+  Changes changes_;
   std::uint64_t live_entries_ = 0;
   std::uint64_t live_share_bytes_ = 0;
   std::uint64_t index_bytes_ = 0;  // settles and states so far

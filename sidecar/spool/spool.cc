@@ -34,6 +34,7 @@ Spool::Impl::Impl(Disk& with_disk, const SpoolOptions& with_options, SpoolThread
             [this](SegmentNumber number, Stretch stretch, const Error& why) {
               on_damage(number, stretch, why);
             }),
+      times(index, pager, threads.loop),
       compactor(*this),
       alive(std::make_shared<Impl*>(this)) {}
 
@@ -298,6 +299,21 @@ void Spool::fetch(Lane lane, Sequence after, std::size_t max, Pager::OnEntries d
   });
 }
 
+void Spool::fetch_by_time(QueueId queue, TimeColumn column, TimeKey after, std::size_t max,
+                          OnTimed done) {
+  impl_->times.fetch(queue, column, after, max,
+                     [impl = impl_.get(), done = std::move(done)](Result<TimedEntries> timed) {
+                       if (timed)
+                         for (const Entry& entry : timed->entries)
+                           ++impl->index.segment(entry.segment)->outstanding;
+                       done(std::move(timed));
+                     });
+}
+
+bool Spool::has_times(QueueId queue, TimeColumn column) const {
+  return impl_->times.has_times(queue, column);
+}
+
 void Spool::read(const Entry& entry, std::function<void(Result<StoredMessage>)> done) {
   impl_->read(entry, std::move(done));
 }
@@ -332,6 +348,8 @@ SpoolStatus Spool::status() const {
   status.spare_segments = impl_->files.spares();
   status.corrupt_records = impl_->corrupt_records;
   status.compacted_bytes = impl_->compactor.moved_bytes();
+  status.cached_bytes = impl_->pager.cached_bytes();
+  status.held_entries = impl_->times.held();
   status.is_low_on_space = impl_->files.is_low_on_space();
   return status;
 }

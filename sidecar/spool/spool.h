@@ -22,6 +22,7 @@
 #include "sidecar/spool/group.h"
 #include "sidecar/spool/pager.h"
 #include "sidecar/spool/recovery.h"
+#include "sidecar/spool/time_index.h"
 
 namespace pannier::spool {
 
@@ -58,6 +59,8 @@ struct SpoolStatus {
   std::size_t spare_segments = 0;
   std::uint64_t corrupt_records = 0;
   std::uint64_t compacted_bytes = 0;
+  std::uint64_t cached_bytes = 0;  // entries paged in
+  std::size_t held_entries = 0;    // by fetches by time that are under way
   bool is_low_on_space = false;
 };
 
@@ -124,6 +127,18 @@ class Spool {
 
   // See Pager::fetch. The entries are in the caller's hands until settled, released or purged.
   void fetch(Lane lane, Sequence after, std::size_t max, Pager::OnEntries done);
+  using OnTimed = TimeIndex::OnTimed;
+  // The live entries of all lanes of the queue that have such a time (not 0), above `after` by
+  // (time, sequence), lowest first, at most `max`. As they stand when it calls back, later, never
+  // from within. Fewer than `max` although `matching` says there are more: some were finished
+  // meanwhile; what is there has no gap, and a fetch after the last of it goes on.
+  // An entry that is in the caller's hands already is there once more for it, as with fetch: settle
+  // it once, and give every other one back with release(), each as it was handed out, for
+  // compaction may have put another place into the later one. Settling twice is such a release.
+  void fetch_by_time(QueueId queue, TimeColumn column, TimeKey after, std::size_t max,
+                     OnTimed done);
+  // Conservative: false only if no live entry of the queue has such a time. Cheap.
+  bool has_times(QueueId queue, TimeColumn column) const;
   // The message of an entry; calls back later. corrupt: it is lost; the caller settles it.
   void read(const Entry& entry, std::function<void(Result<StoredMessage>)> done);
 

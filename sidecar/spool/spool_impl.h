@@ -2,14 +2,15 @@
 // promises.
 //
 // spool.cc opens, answers and closes; spool_start.cc goes on where the last run ended;
-// spool_append.cc turns groups into records; spool_segments.cc seals segments and gives them up;
-// compactor.cc moves what is left in old ones.
+// spool_append.cc turns groups into records and spool_records.cc all that comes without a group;
+// spool_segments.cc seals segments and gives them up; compactor.cc moves what is left in old ones.
 #pragma once
 
 #include "sidecar/spool/compactor.h"
 #include "sidecar/spool/journal.h"
 #include "sidecar/spool/moves.h"
 #include "sidecar/spool/spool.h"
+#include "sidecar/spool/time_index.h"
 
 namespace pannier::spool {
 
@@ -32,6 +33,8 @@ class Spool::Impl {
   // spool_append.cc
   class Append;
   Result<Commit> append(Group& group);
+
+  // spool_records.cc
   void settle(const Entry& entry);
   void release(const Entry& entry);
   void stage_pending_settles();
@@ -100,6 +103,7 @@ class Spool::Impl {
   Committer committer;
   Journal journal;
   Pager pager;
+  TimeIndex times;
   Compactor compactor;
 
   Commit started = ~Commit{0};  // that this run has begun is durable with it

@@ -95,7 +95,7 @@ TEST(Segment, ShowsAnEntryAsItWasChangedLast) {
   expect_same(segment.current(segment.find({7, 0})->resident[1]),
               segment.find({7, 0})->resident[1]);
   segment.settle(entry);
-  EXPECT_EQ(segment.changed(0), nullptr);
+  EXPECT_FALSE(segment.changed(0));
 }
 
 TEST(Segment, SaysInASnapshotAllThatIsSettledAndChanged) {
