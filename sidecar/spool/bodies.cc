@@ -32,28 +32,24 @@ void Bodies::lose_part(SegmentNumber segment, Offset offset) {
       if (body.parts[at].segment == segment && body.parts[at].offset == offset) place(id, at, {});
 }
 
-void Bodies::finish(BodyId id, std::vector<Reader> readers, Position message) {
+void Bodies::add_message(BodyId id, Message message) {
   Body& body = bodies_[id];
-  if (!body.finished) unfinished_bytes_ -= std::min(unfinished_bytes_, body.bytes);
-  body.finished = true;
-  body.message = message;
-  body.readers = std::move(readers);
-  by_message_[message] = id;
+  if (!body.is_finished()) unfinished_bytes_ -= std::min(unfinished_bytes_, body.bytes);
+  by_message_[message.at] = id;
+  body.messages.push_back(std::move(message));
 }
 
 void Bodies::settle(const Entry& entry) {
   const auto found = by_message_.find(entry.position());
   if (found == by_message_.end()) return;
-  const BodyId id = found->second;
-  std::erase(bodies_[id].readers, Reader{entry.queue, entry.sequence});
-  drop_unread(id);
-}
-
-void Bodies::drop_unread(BodyId id) {
-  Body& body = bodies_[id];
-  if (!body.readers.empty()) return;
-  by_message_.erase(body.message);
-  drop(id);
+  const Held body = bodies_.find(found->second);
+  std::vector<Message>& messages = body->second.messages;
+  const auto message = std::ranges::find(messages, entry.position(), &Message::at);
+  std::erase(message->readers, Reader{entry.queue, entry.sequence});
+  if (!message->readers.empty()) return;
+  messages.erase(message);
+  by_message_.erase(found);
+  if (messages.empty()) drop(body);
 }
 
 void Bodies::move_message(Position from, Position to) {
@@ -62,29 +58,37 @@ void Bodies::move_message(Position from, Position to) {
   const BodyId id = found->second;
   by_message_.erase(found);
   by_message_[to] = id;
-  bodies_[id].message = to;
+  std::ranges::find(bodies_[id].messages, from, &Message::at)->at = to;
 }
 
 void Bodies::purge(QueueId id, const QueueState* queue) {
-  std::vector<BodyId> changed;
-  for (auto& [body_id, body] : bodies_) {
-    const auto gone = [&](const Reader& reader) {
-      return reader.queue == id && (queue == nullptr || queue->is_purged(reader.sequence));
-    };
-    if (body.finished && std::erase_if(body.readers, gone) > 0) changed.push_back(body_id);
+  const auto is_gone = [&](const Reader& reader) {
+    return reader.queue == id && (queue == nullptr || queue->is_purged(reader.sequence));
+  };
+  for (auto at = bodies_.begin(); at != bodies_.end();) {
+    const Held body = at++;
+    std::vector<Message>& messages = body->second.messages;
+    for (Message& message : messages)
+      if (std::erase_if(message.readers, is_gone) > 0 && message.readers.empty())
+        by_message_.erase(message.at);
+    const auto has_ended = [](const Message& message) { return message.readers.empty(); };
+    if (std::erase_if(messages, has_ended) > 0 && messages.empty()) drop(body);
   }
-  for (const BodyId body_id : changed) drop_unread(body_id);
 }
 
-void Bodies::drop(BodyId id) {
-  const auto found = bodies_.find(id);
-  if (found == bodies_.end()) return;
-  for (const Part& part : found->second.parts)
+void Bodies::abort(BodyId id) {
+  const Held body = bodies_.find(id);
+  if (body == bodies_.end() || body->second.is_finished()) return;
+  unfinished_bytes_ -= std::min(unfinished_bytes_, body->second.bytes);
+  drop(body);
+}
+
+// Nobody needs it.
+void Bodies::drop(Held body) {
+  for (const Part& part : body->second.parts)
     if (Segment* segment = index_.segment(part.segment))
       index_.add_part_bytes(*segment, -std::int64_t{part.record_bytes});
-  if (!found->second.finished)
-    unfinished_bytes_ -= std::min(unfinished_bytes_, found->second.bytes);
-  bodies_.erase(found);
+  bodies_.erase(body);
 }
 
 }  // namespace pannier::spool

@@ -18,7 +18,7 @@ struct Content {
   Milliseconds published = 0;
   Slice head;
   Slice body;          // empty when the body was journaled in parts
-  BodyId body_id = 0;  // from Spool::begin_body
+  BodyId body_id = 0;  // from Spool::begin_body, or of a message that is alive
   std::uint32_t parts = 0;
   std::uint64_t body_size = 0;  // of the whole body, also in parts
   Bytes attributes;             // see AttributeTag

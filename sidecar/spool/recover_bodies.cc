@@ -72,7 +72,7 @@ class BodyRecovery {
     for (const auto& [part_index, part] : parts) bodies_.place(id, part_index, part);
     std::vector<Bodies::Part>& placed = bodies_.find(id)->parts;
     placed.resize(std::max<std::size_t>(placed.size(), body.info.parts));
-    bodies_.finish(id, std::move(body.live), {number, body.message_at});
+    bodies_.add_message(id, {{number, body.message_at}, std::move(body.live)});
     if (parts.size() < body.info.parts)
       lost_(number, std::to_string(body.info.parts - parts.size()) + " of " +
                         std::to_string(body.info.parts) + " parts of the message at byte " +

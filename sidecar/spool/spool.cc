@@ -124,7 +124,7 @@ void Spool::Impl::read_part(BodyId body_id, std::uint32_t part_index,
     });
     return;
   }
-  if (body->finished && body->parts[part_index].record_bytes == 0) {
+  if (body->is_finished() && body->parts[part_index].record_bytes == 0) {
     threads.loop.post([done = std::move(done)] {
       done(Error{Errc::corrupt, "a part of the body was damaged and is lost"});
     });
@@ -330,7 +330,7 @@ Result<void> Spool::append_part(BodyId body, Slice bytes) {
 }
 
 void Spool::abort_body(BodyId body) {
-  impl_->bodies.drop(body);
+  impl_->bodies.abort(body);
   impl_->check_dead = true;
 }
 

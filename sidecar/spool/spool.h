@@ -142,9 +142,14 @@ class Spool {
   // The message of an entry; calls back later. corrupt: it is lost; the caller settles it.
   void read(const Entry& entry, std::function<void(Result<StoredMessage>)> done);
 
-  // Large bodies. Parts are journaled as they arrive and become a message by Content::body_id.
+  // Large bodies. Parts are journaled as they arrive and become a message by Content::body_id. For
+  // as long as an entry of a message with the body is not settled, others may be published with it,
+  // in the group that settles the last one too: a dead letter has the body of what it was. append
+  // answers not_found once the body is gone, and whenever its number of parts is not
+  // Content::parts.
   Result<BodyId> begin_body();
   Result<void> append_part(BodyId body, Slice bytes);
+  // Nothing for a body that has its message.
   void abort_body(BodyId body);
   void read_part(BodyId body, std::uint32_t index, std::function<void(Result<Slice>)> done);
 

@@ -44,6 +44,9 @@ class Spool::Impl::Append {
     apply_purges();
     const Commit commit = spool_.append_raw(spool_.staged, settled_, items_);
     apply_publishes();
+    // Only now: what was published may have the body of what is purged.
+    for (const Purge& purge : group_.purges_)
+      spool_.bodies.purge(purge.queue, spool_.index.queue(purge.queue));
     apply_settles();
     drop_queues();
     return commit;
@@ -103,6 +106,12 @@ Result<void> Spool::Impl::Append::need_publish(const Group::Publish& publish) {
   for (const Target& target : publish.targets)
     if (!will_exist(target.queue))
       return Error{Errc::not_found, "no queue with number " + std::to_string(target.queue)};
+  if (publish.content.parts > 0) {
+    const Bodies::Body* body = spool_.bodies.find(publish.content.body_id);
+    if (body == nullptr || body->parts.size() != publish.content.parts)
+      return Error{Errc::not_found, "no live body of " + std::to_string(publish.content.parts) +
+                                        " parts with that number"};
+  }
   need_.publish_bytes += content_bytes(publish.content);
   need_.bytes += kRecordOverhead + MessageMeta::kFixedSize + targets * kTargetSizeMax +
                  publish.content.attributes.size() + content_bytes(publish.content);
@@ -194,7 +203,6 @@ void Spool::Impl::Append::apply_purges() {
     for (const Entry& entry : group_.purges_[i].kept) kept.push_back(spool_.moves.resolved(entry));
     const QueueId queue = group_.purges_[i].queue;
     spool_.index.purge(queue, purge_bounds_[i], kept);
-    spool_.bodies.purge(queue, spool_.index.queue(queue));
     spool_.times.on_purge(queue);
     spool_.check_dead = true;
   }
@@ -218,7 +226,7 @@ void Spool::Impl::Append::apply_publishes() {
                            static_cast<std::uint16_t>(targets)});
     std::vector<Bodies::Reader> readers;
     for (const Target& target : meta.targets) readers.push_back({target.queue, target.sequence});
-    spool_.bodies.finish(meta.body_id, std::move(readers), {open.number(), record.offset});
+    spool_.bodies.add_message(meta.body_id, {{open.number(), record.offset}, std::move(readers)});
   }
 }
 

@@ -96,7 +96,8 @@ Result<Commit> Spool::Impl::append_states(std::vector<StateItem> items, Use use)
 
 Result<void> Spool::Impl::append_part(BodyId body_id, Slice bytes) {
   Bodies::Body* body = bodies.find(body_id);
-  if (body == nullptr) return Error{Errc::not_found, "no such body"};
+  if (body == nullptr || body->is_finished())
+    return Error{Errc::not_found, "no such body, or it has its message"};
   if (bodies.unfinished_bytes() + bytes.size() > options.unfinished_body_bytes_max)
     return Error{Errc::limit_reached, "too many bytes in unfinished bodies"};
   const auto record_bytes =

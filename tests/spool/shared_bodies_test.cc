@@ -80,7 +80,8 @@ class SharedBodies : public testing::Test {
   void fill_and_settle(QueueId queue) {
     const std::uint64_t before = spool().status().compacted_bytes;
     for (int i = 0; i < 3000 && spool().status().compacted_bytes < before + 16'000; ++i) {
-      spool().settle(*harness_->publish(queue, std::string(900, 'x')));
+      const Entry entry = *harness_->publish(queue, std::string(900, 'x'));
+      if (i % 50 != 0) spool().settle(entry);  // a little is left in each segment
       if (i % 40 == 0) harness_->settle_down();
     }
     harness_->settle_down();
@@ -148,7 +149,7 @@ TEST_F(SharedBodies, CompactionMovesThePartsOnceAndEachMessage) {
   const QueueId first = harness_->make_queue();
   const QueueId second = harness_->make_queue();
   const QueueId filler = harness_->make_queue();
-  const Entry old = publish_large(first);
+  publish_large(first);
   const auto copy = publish_again(second, nullptr);
   ASSERT_TRUE(copy);
   fill_and_settle(filler);

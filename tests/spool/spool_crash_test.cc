@@ -43,6 +43,7 @@ TEST_F(SpoolCrash, KeepsItsPromisesWhateverTheStepAtWhichThePowerGoes) {
   EXPECT_GT(counts.unsynced_lost, 0);
   EXPECT_GT(counts.segments, 3u);
   EXPECT_GT(counts.compacted_bytes, 0u);
+  EXPECT_GT(counts.shared, 0);
 }
 
 TEST_F(SpoolCrash, TheModelNoticesASyncThatDoesNothing) {

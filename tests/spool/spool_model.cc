@@ -19,6 +19,8 @@ struct Message {
   std::uint16_t count = 0;
   bool count_sure = true;
   std::size_t body_size = 0;
+  BodyId body = 0;  // in parts
+  std::uint32_t parts = 0;
 };
 
 struct Value {
@@ -189,10 +191,11 @@ class Model {
     target.queue = ids[below(ids.size())];
     Group group;
     group.publish(std::move(content), {&target, 1});
-    append_publish(group, text.size(), ++last_group_);
+    append_publish(group, text.size(), ++last_group_, *body, parts);
   }
 
-  void append_publish(Group& group, std::size_t size, int group_id) {
+  void append_publish(Group& group, std::size_t size, int group_id, BodyId body = 0,
+                      std::uint32_t parts = 0) {
     const auto commit = (*spool_)->append(group);
     if (!commit) return;
     ++counts_.groups;
@@ -205,6 +208,8 @@ class Model {
       message.group = group_id;
       message.entry = entry;
       message.body_size = size;
+      message.body = body;
+      message.parts = parts;
       // A fan-out's messages share the body's number; the model's own key is apart.
       messages_[++last_key_] = message;
       ++counts_.published;
@@ -245,37 +250,57 @@ class Model {
     message.count_sure = false;
   }
 
-  // As dead-lettering does: from one queue to another, all or nothing.
+  // A queue without this message, to which its body can go.
+  QueueId other_queue(const Message& message) {
+    std::vector<QueueId> ids = usable();
+    std::erase_if(ids, [&](QueueId queue) {
+      return std::ranges::any_of(messages_, [&](const auto& item) {
+        return item.second.id == message.id && item.second.queue == queue;
+      });
+    });
+    return ids.empty() ? 0 : ids[below(ids.size())];
+  }
+
+  // As dead-lettering does: from one queue to another, all or nothing. A body in parts is shared;
+  // now and then the old message stays.
   void move() {
     const int key = pick();
     const auto ids = usable();
     if (key < 0 || ids.empty()) return;
     Message& message = messages_.at(key);
-    if (message.body_size > 10'000) return;
-    Group group;
+    const bool shares = message.parts > 0;
+    const bool stays = shares && percent(30);
     Content content;
-    const int id = ++last_id_;
-    content.body = Slice::copy_of(body_text(id, 30));
+    content.body = shares ? Slice() : Slice::copy_of(body_text(last_id_ + 1, 30));
+    content.body_id = message.body;
+    content.parts = message.parts;
+    content.body_size = shares ? message.body_size : 30;
     content.head = Slice::copy_of("the head");
     Target target;
-    target.queue = ids[below(ids.size())];
+    target.queue = shares ? other_queue(message) : ids[below(ids.size())];
+    if (target.queue == 0) return;
+    Group group;
     group.publish(std::move(content), {&target, 1});
-    group.settle(*message.entry);
+    if (!stays) group.settle(*message.entry);
     const auto commit = (*spool_)->append(group);
     if (!commit) return;
-    message.removed = *commit;
-    message.removal_tried = true;
-    message.entry.reset();
-    Message moved;
-    moved.id = id;
+    Message moved = message;
+    moved.id = shares ? message.id : ++last_id_;
     moved.queue = target.queue;
     moved.published = *commit;
     moved.group = ++last_group_;
     moved.entry = group.entries().front();
-    moved.body_size = 30;
-    moves_[moved.group] = key;
+    moved.body_size = shares ? message.body_size : 30;
+    moved.count = 0;
+    moved.count_sure = true;
     messages_[++last_key_] = moved;
     ++counts_.published;
+    if (shares) ++counts_.shared;
+    if (stays) return;
+    message.removed = *commit;
+    message.removal_tried = true;
+    message.entry.reset();
+    moves_[moved.group] = key;
   }
 
   void put() {
@@ -371,6 +396,8 @@ class Model {
   std::vector<int> settled_;
   std::vector<std::pair<Commit, std::vector<int>>> settles_in_flight_;
   std::set<int> present_;  // keys found by the check
+  BodyId body_id_ = 0;     // of the message that was read last
+  std::uint32_t parts_ = 0;
   int last_id_ = 0, last_key_ = 0, last_group_ = 0, last_value_ = 0;
 };
 
@@ -426,6 +453,7 @@ Result<std::string> Model::body_of(const Entry& entry) {
   (*spool_)->flush();
   spool_->run();
   if (!got || !*got) return got ? got->error() : Error{Errc::timed_out, "no answer"};
+  body_id_ = (*got)->meta.body_id, parts_ = (*got)->meta.parts;
   if ((*got)->meta.parts == 0) return std::string((*got)->body.text());
   std::string body;
   for (std::uint32_t i = 0; i < (*got)->meta.parts; ++i) {
@@ -455,6 +483,7 @@ bool Model::found_entry(QueueId queue, const Entry& entry) {
       problem("the delivery count of message " + std::to_string(id) + " is " +
               std::to_string(entry.delivery_count) + ", not " + std::to_string(message.count));
     message.entry = entry;
+    message.body = body_id_, message.parts = parts_;
     message.count = entry.delivery_count;
     message.count_sure = true;
     present_.insert(key);

@@ -30,6 +30,7 @@ struct ModelCounts {
   int published = 0;
   int removed = 0;
   int groups = 0;
+  int shared = 0;
   int unsynced_kept = 0;
   int unsynced_lost = 0;
   std::uint64_t segments = 0;
