@@ -33,6 +33,7 @@ class Bodies {
   struct Body {
     std::vector<Part> parts;
     std::uint64_t bytes = 0;        // of the body, in its parts so far
+    Codec codec = Codec::none;      // of parts that are still to come
     std::vector<Message> messages;  // with live entries; none: it is unfinished
     bool is_finished() const { return !messages.empty(); }
   };

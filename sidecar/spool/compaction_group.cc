@@ -36,8 +36,10 @@ void CompactionGroup::copy_message(const StoredRecord& record, const std::vector
   }
   Bytes bytes;
   copy.meta.encode(bytes);
-  staged_.push_back(stage(RecordType::message, std::move(bytes), record.content(), {},
-                          spool_.journal.open_segment().seed()));
+  staged_.push_back(
+      stage_content(RecordType::message, std::move(bytes),
+                    {record.content(), {}, record.header.codec, record.header.content},
+                    spool_.journal.open_segment().seed()));
   copies_.push_back(std::move(copy));
 }
 
@@ -45,8 +47,10 @@ void CompactionGroup::copy_part(const StoredRecord& record, Offset at) {
   const auto meta = PartMeta::decode(record.meta());
   if (!meta || !spool_.bodies.lies_at(meta->body_id, meta->index, victim_, at)) return;
   const ByteView old = record.meta();
-  staged_.push_back(stage(RecordType::part, Bytes(old.begin(), old.end()), record.content(), {},
-                          spool_.journal.open_segment().seed()));
+  staged_.push_back(
+      stage_content(RecordType::part, Bytes(old.begin(), old.end()),
+                    {record.content(), {}, record.header.codec, record.header.content},
+                    spool_.journal.open_segment().seed()));
   copies_.push_back({{}, {}, meta->body_id, meta->index});
 }
 

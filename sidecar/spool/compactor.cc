@@ -156,14 +156,17 @@ void Compactor::on_chunk(std::vector<std::pair<Record, Result<StoredRecord>>> ch
   std::uint64_t bytes = 0;
   GroupIndex adds;
   std::set<Lane> lanes;
+  std::uint16_t needs = 0;
   for (const auto& [record, stored] : chunk) {
+    if (stored && stored->header.codec != Codec::none) needs = SegmentHeader::kCompressed;
     bytes += record.bytes + record.entries.size() * kTargetGrowth + 64;
     adds.entries += static_cast<std::uint32_t>(record.entries.size());
     adds.footer_bytes += record.entries.size() * kEntryFooter + 36;
     for (const Entry& entry : record.entries) lanes.insert(lane_of(entry));
   }
   adds.footer_bytes += lanes.size() * kRunFooter;
-  if (auto room = spool_.journal.make_room(static_cast<std::uint32_t>(bytes), adds, Use::urgent);
+  if (auto room =
+          spool_.journal.make_room(static_cast<std::uint32_t>(bytes), adds, Use::urgent, needs);
       !room) {
     retry_at_ = spool_.clock.now() + std::chrono::seconds(1);
     stop();

@@ -58,7 +58,9 @@ std::uint32_t checksum_seed(SegmentNumber number, const Salt& salt);
 // compressed, 2: they may be encrypted. key id: of its encrypted records; 0: it has none.
 struct SegmentHeader {
   static constexpr std::size_t kSize = 72;
-  static constexpr std::uint16_t kNeedsKnown = 0;
+  static constexpr std::uint16_t kCompressed = 1;
+  static constexpr std::uint16_t kEncrypted = 2;
+  static constexpr std::uint16_t kNeedsKnown = kCompressed;
   std::uint16_t version = kFormatVersion;
   std::uint16_t needs = 0;
   SegmentNumber number = 0;

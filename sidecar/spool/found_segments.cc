@@ -122,6 +122,11 @@ class Finder {
       found_.others.push_back(info);
       return {};
     }
+    if (!segment.header.is_readable() && segment.header.version <= kFormatVersion)
+      return Error{Errc::wrong_version,
+                   info.name + " needs a feature that this release does not have (bits " +
+                       std::to_string(segment.header.needs & ~SegmentHeader::kNeedsKnown) +
+                       "): run the release that wrote it"};
     if (segment.header.version > kFormatVersion)
       return Error{Errc::wrong_version,
                    info.name + " has format version " + std::to_string(segment.header.version) +

@@ -19,6 +19,14 @@ StagedRecord stage(RecordType type, Bytes meta, Slice head, Slice body, std::uin
   return record;
 }
 
+StagedRecord stage_content(RecordType type, Bytes meta, StoredContent content, std::uint32_t seed) {
+  StagedRecord record =
+      stage(type, std::move(meta), std::move(content.head), std::move(content.body), seed);
+  record.header.codec = content.codec;
+  record.header.content = content.unfolded;
+  return record;
+}
+
 StateItem segments_item(const std::vector<SegmentNumber>& numbers) {
   StateItem item{StateKind::segments, false, {}, {}};
   ByteWriter writer(item.value);
@@ -79,8 +87,14 @@ bool Journal::has_room(std::uint32_t bytes, const GroupIndex& adds) const {
          open_->entries + adds.entries <= kEntriesPerSegmentMax;
 }
 
-Result<void> Journal::make_room(std::uint32_t bytes, const GroupIndex& adds, Use use) {
-  if (has_room(bytes, adds)) return {};
+bool Journal::says_what_it_needs() const {
+  return open_ != nullptr && (needs_ & ~open_->header().needs) == 0;
+}
+
+Result<void> Journal::make_room(std::uint32_t bytes, const GroupIndex& adds, Use use,
+                                std::uint16_t needs) {
+  needs_ |= needs;
+  if (has_room(bytes, adds) && says_what_it_needs()) return {};
   if (bytes + adds.footer_bytes > files_.limits().segment_bytes / 2 ||
       adds.entries > kEntriesPerSegmentMax)
     return Error{Errc::too_large, "a group of " + std::to_string(bytes) + " bytes and " +
@@ -108,6 +122,7 @@ Result<void> Journal::begin_segment(Use use) {
   if (!file) return file.error();
   SegmentHeader header;
   header.number = ++last_;
+  header.needs = needs_;
   header.spool_id = spool_id_;
   fill_random(header.salt);
   header.segment_bytes = files_.limits().segment_bytes;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sidecar/spool/committer.h"
+#include "sidecar/spool/compression.h"
 #include "sidecar/spool/index.h"
 #include "sidecar/spool/segment_files.h"
 #include "sidecar/spool/state_store.h"
@@ -36,8 +37,10 @@ class Journal {
 
   // Makes sure that the open segment has room for a group; begins the next one otherwise.
   // too_large for a group that no segment could hold; spool_full and spool_busy as SegmentFiles
-  // says.
-  Result<void> make_room(std::uint32_t bytes, const GroupIndex& adds, Use use);
+  // says. `needs`: what a reader of the segment must know for it (SegmentHeader); from the first
+  // time on, every segment of this run says so.
+  Result<void> make_room(std::uint32_t bytes, const GroupIndex& adds, Use use,
+                         std::uint16_t needs = 0);
 
   // Appends a group for which there is room, and notes its settles and states in the index. Offsets
   // are in `group` afterwards.
@@ -53,6 +56,7 @@ class Journal {
  private:
   Result<void> begin_segment(Use use);
   bool has_room(std::uint32_t bytes, const GroupIndex& adds) const;
+  bool says_what_it_needs() const;
 
   Committer& committer_;
   SegmentFiles& files_;
@@ -63,10 +67,12 @@ class Journal {
   std::function<void(Segment&)> on_closed_;
   Segment* open_ = nullptr;
   SegmentNumber last_ = 0;
+  std::uint16_t needs_ = 0;
 };
 
 // Records of settles and states, ready to be appended; checksums use the open segment's seed.
 StagedRecord stage(RecordType type, Bytes meta, Slice head, Slice body, std::uint32_t seed);
+StagedRecord stage_content(RecordType type, Bytes meta, StoredContent content, std::uint32_t seed);
 StateItem segments_item(const std::vector<SegmentNumber>& numbers);
 Result<std::vector<SegmentNumber>> segments_from(ByteView value);
 Bytes key_of(SegmentNumber number);

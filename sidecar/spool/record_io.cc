@@ -1,6 +1,7 @@
 #include "sidecar/spool/record_io.h"
 
 #include "common/crc32c.h"
+#include "sidecar/spool/compression.h"
 
 namespace pannier::spool {
 namespace {
@@ -14,11 +15,23 @@ const char* not_readable(const RecordHeader& header) {
   if (header.type < RecordType::message || header.type > RecordType::core) return "of a later kind";
   if ((header.flags & ~RecordHeader::kFlagsKnown) != 0) return "marked for a later release";
   if (header.key_id != 0) return "encrypted";
-  if (header.codec != Codec::none) return "compressed";
+  if (header.codec > Codec::zstd) return "compressed by a later codec";
   return nullptr;
 }
 
+// Compressed content is smaller than it was, and not nothing.
+bool adds_up(const RecordHeader& header) {
+  const std::uint32_t content = header.stored - header.meta;
+  if (header.codec == Codec::none) return content == header.content;
+  return content > 0 && content < header.content && header.content <= kContentMax;
+}
+
 }  // namespace
+
+Result<Slice> StoredRecord::unfolded() const {
+  if (header.codec == Codec::none) return content();
+  return decompress(header.codec, content().view(), header.content);
+}
 
 Result<StoredRecord> parse_record(Slice bytes, std::uint32_t seed, Offset at) {
   const auto header = RecordHeader::decode(bytes.view(), seed, at);
@@ -32,8 +45,7 @@ Result<StoredRecord> parse_record(Slice bytes, std::uint32_t seed, Offset at) {
     return Error{Errc::wrong_version, "a record at offset " + std::to_string(at) + " is " + why +
                                           ", which this release cannot read: use the release that "
                                           "wrote it"};
-  if (std::uint64_t{header->meta} + header->content != header->stored)
-    return corrupt(at, "a record's sizes do not add up");
+  if (!adds_up(*header)) return corrupt(at, "a record's sizes do not add up");
   return StoredRecord{*header, std::move(payload)};
 }
 
@@ -53,7 +65,9 @@ Result<StoredRecord> read_record(const File& file, std::uint32_t seed, Offset at
 Result<StoredMessage> message_from(const StoredRecord& record) {
   auto meta = MessageMeta::decode(record.meta());
   if (!meta) return meta.error();
-  const Slice content = record.content();
+  auto unfolded = record.unfolded();
+  if (!unfolded) return unfolded.error();
+  const Slice& content = *unfolded;
   const bool in_parts = meta->parts > 0;
   if (content.size() < meta->head_size ||
       content.size() - meta->head_size != (in_parts ? 0 : meta->body_size))

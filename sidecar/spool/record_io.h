@@ -18,7 +18,9 @@ struct StoredRecord {
   Slice payload;  // verified
 
   ByteView meta() const { return payload.view().first(header.meta); }
+  // As it lies there, compressed perhaps, and as it was published: corrupt if it does not unfold.
   Slice content() const { return payload.part(header.meta, payload.size() - header.meta); }
+  Result<Slice> unfolded() const;
 };
 
 // `bytes`: the record on disk, as the index says. `type` must match.

@@ -143,7 +143,7 @@ void Spool::Impl::read_part(BodyId body_id, std::uint32_t part_index,
     threads.pool.post([alive = alive, &loop = threads.loop, file = segment->file().file,
                        seed = segment->seed(), part, done = std::move(done)]() mutable {
       auto record = read_record(*file, seed, part.offset, part.record_bytes, RecordType::part);
-      auto bytes = record ? Result<Slice>(record->content()) : Result<Slice>(record.error());
+      auto bytes = record ? record->unfolded() : Result<Slice>(record.error());
       loop.post([alive, part, bytes = std::move(bytes), done = std::move(done)]() mutable {
         if (*alive == nullptr) return;
         if (Segment* read = (*alive)->index.segment(part.segment))
@@ -318,10 +318,10 @@ void Spool::read(const Entry& entry, std::function<void(Result<StoredMessage>)> 
   impl_->read(entry, std::move(done));
 }
 
-Result<BodyId> Spool::begin_body() {
+Result<BodyId> Spool::begin_body(Codec codec) {
   if (!impl_->journal.is_open()) return Error{Errc::closed, "the spool is closed"};
   const BodyId id = impl_->journal.open_segment().number() << 24 | (++impl_->last_body & 0xFFFFFF);
-  impl_->bodies.begin(id);
+  impl_->bodies.begin(id).codec = codec;
   return id;
 }
 

@@ -147,7 +147,7 @@ class Spool {
   // in the group that settles the last one too: a dead letter has the body of what it was. append
   // answers not_found once the body is gone, and whenever its number of parts is not
   // Content::parts.
-  Result<BodyId> begin_body();
+  Result<BodyId> begin_body(Codec codec = Codec::none);
   Result<void> append_part(BodyId body, Slice bytes);
   // Nothing for a body that has its message.
   void abort_body(BodyId body);

@@ -16,13 +16,10 @@ constexpr std::uint32_t kRunFooterMax = kRunIndexSizeMax;
 
 struct Need {
   std::uint64_t bytes = 0;
+  std::uint16_t segment = 0;  // what a reader of it must know
   std::uint64_t publish_bytes = 0;
   GroupIndex index;
 };
-
-std::uint64_t content_bytes(const Content& content) {
-  return content.head.size() + (content.parts > 0 ? 0 : content.body.size());
-}
 
 }  // namespace
 
@@ -36,7 +33,8 @@ class Spool::Impl::Append {
     if (auto done = collect_purges(); !done) return done.error();
     if (auto done = collect_needs(); !done) return done.error();
     if (auto room = spool_.journal.make_room(static_cast<std::uint32_t>(need_.bytes), need_.index,
-                                             frees_what_it_takes() ? Use::urgent : Use::publish);
+                                             frees_what_it_takes() ? Use::urgent : Use::publish,
+                                             need_.segment);
         !room)
       return room.error();
     create_queues();
@@ -71,6 +69,7 @@ class Spool::Impl::Append {
   std::vector<StateItem> items_;
   std::vector<Sequence> purge_bounds_;
   Need need_;
+  std::vector<StoredContent> contents_;  // one a message
   std::vector<MessageMeta> metas_;
   std::vector<SettleTarget> settled_;
 };
@@ -112,9 +111,13 @@ Result<void> Spool::Impl::Append::need_publish(const Group::Publish& publish) {
       return Error{Errc::not_found, "no live body of " + std::to_string(publish.content.parts) +
                                         " parts with that number"};
   }
-  need_.publish_bytes += content_bytes(publish.content);
+  const Content& content = publish.content;
+  contents_.push_back(spool_.compressor.compress(content.codec, content.head,
+                                                 content.parts > 0 ? Slice() : content.body));
+  if (contents_.back().codec != Codec::none) need_.segment = SegmentHeader::kCompressed;
+  need_.publish_bytes += contents_.back().size();
   need_.bytes += kRecordOverhead + MessageMeta::kFixedSize + targets * kTargetSizeMax +
-                 publish.content.attributes.size() + content_bytes(publish.content);
+                 content.attributes.size() + contents_.back().size();
   need_.index.entries += targets;
   need_.index.footer_bytes += targets * (kEntryFooterMax + kRunFooterMax) + kBodyFooter;
   return {};
@@ -166,9 +169,9 @@ void Spool::Impl::Append::stage_publish(const Group::Publish& publish) {
     target.sequence = ++spool_.index.queue(target.queue)->last_sequence;
   Bytes bytes;
   meta.encode(bytes);
-  spool_.staged.push_back(stage(RecordType::message, std::move(bytes), content.head,
-                                in_parts ? Slice() : content.body,
-                                spool_.journal.open_segment().seed()));
+  spool_.staged.push_back(stage_content(RecordType::message, std::move(bytes),
+                                        std::move(contents_[metas_.size() - 1]),
+                                        spool_.journal.open_segment().seed()));
 }
 
 void Spool::Impl::Append::stage_all() {

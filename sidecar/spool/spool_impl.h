@@ -7,6 +7,7 @@
 #pragma once
 
 #include "sidecar/spool/compactor.h"
+#include "sidecar/spool/compression.h"
 #include "sidecar/spool/journal.h"
 #include "sidecar/spool/moves.h"
 #include "sidecar/spool/spool.h"
@@ -105,6 +106,7 @@ class Spool::Impl {
   Pager pager;
   TimeIndex times;
   Compactor compactor;
+  Compressor compressor;
 
   Commit started = ~Commit{0};  // that this run has begun is durable with it
   QueueId last_queue = 0;

@@ -100,17 +100,20 @@ Result<void> Spool::Impl::append_part(BodyId body_id, Slice bytes) {
     return Error{Errc::not_found, "no such body, or it has its message"};
   if (bodies.unfinished_bytes() + bytes.size() > options.unfinished_body_bytes_max)
     return Error{Errc::limit_reached, "too many bytes in unfinished bodies"};
+  const std::size_t size = bytes.size();
+  StoredContent content = compressor.compress(body->codec, {}, std::move(bytes));
   const auto record_bytes =
-      kRecordOverhead + static_cast<std::uint32_t>(PartMeta::kSize + bytes.size());
+      kRecordOverhead + static_cast<std::uint32_t>(PartMeta::kSize + content.size());
   if (record_bytes > journal.group_bytes_max())
-    return Error{Errc::too_large, "a part of " + std::to_string(bytes.size()) + " bytes"};
-  if (auto room = journal.make_room(record_bytes, {0, 20}, Use::publish); !room) return room;
+    return Error{Errc::too_large, "a part of " + std::to_string(size) + " bytes"};
+  const std::uint16_t needs = content.codec == Codec::none ? 0 : SegmentHeader::kCompressed;
+  if (auto room = journal.make_room(record_bytes, {0, 20}, Use::publish, needs); !room) return room;
   Segment& open = journal.open_segment();
   const auto part_index = static_cast<std::uint32_t>(body->parts.size());
   Bytes meta;
   PartMeta{body_id, part_index}.encode(meta);
-  const std::size_t size = bytes.size();
-  StagedRecord record = stage(RecordType::part, std::move(meta), {}, std::move(bytes), open.seed());
+  StagedRecord record =
+      stage_content(RecordType::part, std::move(meta), std::move(content), open.seed());
   record.header.first_ordinal = open.entries;
   append_raw({&record, 1}, {}, {});
   open.parts.push_back({body_id, part_index, record.offset, record.bytes_on_disk()});

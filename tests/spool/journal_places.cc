@@ -48,14 +48,23 @@ class Reader {
     const auto header = RecordHeader::decode(ByteView(bytes_).subspan(at), seed, at);
     if (!header) return kPageSize;
     add(PlaceKind::record_header, header->type, at, RecordHeader::kSize);
+    places_.back().header = *header;
     add(PlaceKind::payload, header->type, at + static_cast<Offset>(RecordHeader::kSize),
         header->stored);
+    places_.back().header = *header;
     return header->bytes_on_disk();
   }
 
   void add(PlaceKind kind, RecordType type, Offset at, std::size_t size) {
-    places_.push_back({file_, segment_.number, kind, type, at, static_cast<std::uint32_t>(size),
-                       batch_, sealed_});
+    places_.push_back({file_,
+                       segment_.number,
+                       kind,
+                       type,
+                       at,
+                       static_cast<std::uint32_t>(size),
+                       batch_,
+                       sealed_,
+                       {}});
   }
 
   Bytes bytes_;

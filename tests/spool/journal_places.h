@@ -29,6 +29,7 @@ struct JournalPlace {
   std::uint32_t size = 0;
   Offset batch = 0;        // of the batch around it; 0: none
   bool is_sealed = false;  // the segment has a trailer of this life
+  RecordHeader header;     // of the record, for its two places
 };
 
 std::vector<JournalPlace> places_in(const MemoryDisk& disk, const std::string& file);

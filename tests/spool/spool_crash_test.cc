@@ -46,6 +46,17 @@ TEST_F(SpoolCrash, KeepsItsPromisesWhateverTheStepAtWhichThePowerGoes) {
   EXPECT_GT(counts.shared, 0);
 }
 
+TEST_F(SpoolCrash, KeepsThemWithCompressedMessagesToo) {
+  ModelCounts counts;
+  for (std::uint64_t seed = 1000; seed < 1060; ++seed) {
+    ModelRun run;
+    run.seed = seed;
+    run.codecs = {Codec::none, Codec::lz4, Codec::zstd};
+    ASSERT_THAT(run_model(run, counts), IsEmpty());
+  }
+  EXPECT_GT(counts.compacted_bytes, 0u);
+}
+
 TEST_F(SpoolCrash, TheModelNoticesASyncThatDoesNothing) {
   int noticed = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {

@@ -140,6 +140,8 @@ class Model {
     if (commit) queues_[id] = {*commit, kNever};
   }
 
+  Codec codec() { return run_.codecs[below(run_.codecs.size())]; }
+
   std::vector<QueueId> usable() const {
     std::vector<QueueId> ids;
     for (const auto& [id, life] : queues_)
@@ -158,6 +160,7 @@ class Model {
     content.body = Slice::copy_of(body_text(id, size));
     content.head = Slice::copy_of("the head");
     content.published = 1;
+    content.codec = codec();
     std::vector<Target> to(targets);
     for (std::size_t i = 0; i < targets; ++i) to[i].queue = ids[i];
     Group group;
@@ -168,7 +171,7 @@ class Model {
   void publish_in_parts() {
     const auto ids = usable();
     if (ids.empty()) return;
-    auto body = (*spool_)->begin_body();
+    auto body = (*spool_)->begin_body(codec());
     if (!body) return;
     const int id = ++last_id_;
     const std::string text = body_text(id, 20'000 + below(40'000));

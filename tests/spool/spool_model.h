@@ -21,7 +21,8 @@ struct ModelRun {
   std::uint64_t seed = 1;
   int lives = 4;
   int actions = 300;
-  bool sync_is_a_lie = false;  // to see that the model notices
+  std::vector<Codec> codecs = {Codec::none};  // of which each message takes one
+  bool sync_is_a_lie = false;                 // to see that the model notices
   SpoolOptions options = small_options();
 };
 
