@@ -5,6 +5,8 @@
 #include <deque>
 #include <utility>
 
+#include "sidecar/spool/record_io.h"
+
 namespace pannier::spool {
 
 struct Committer::Batch {
@@ -15,14 +17,25 @@ struct Committer::Batch {
     Slice slice;  // empty: the arena
   };
 
+  // A record that is encrypted when the batch is written.
+  struct Open {
+    RecordHeader header;
+    Offset at = 0;
+    Bytes meta;
+    Slice head;
+    Slice body;
+  };
+
   Commit commit = 0;
   SegmentHeader segment;
+  RecordKeys keys;
   std::shared_ptr<File> file;
   bool with_header = false;
   Offset at = 0;
   BatchHeader header;
   Bytes arena;
   std::vector<Piece> pieces;
+  std::vector<Open> open;
 
   std::uint32_t size() const { return header.size; }
   Offset end() const { return at + header.size; }
@@ -44,9 +57,19 @@ struct Committer::Batch {
       pieces.push_back({0, slice.size(), slice});
   }
 
-  void put(StagedRecord& record, std::uint32_t seed) {
+  void put(StagedRecord& record) {
     record.offset = end();
-    record.header.encode(grow(RecordHeader::kSize), seed, record.offset);
+    if (keys.key)
+      open.push_back({record.header, record.offset, std::move(record.meta), std::move(record.head),
+                      std::move(record.body)});
+    else
+      put_plain(record);
+    header.size += record.bytes_on_disk();
+    ++header.records;
+  }
+
+  void put_plain(const StagedRecord& record) {
+    record.header.encode(grow(RecordHeader::kSize), keys.seed, record.offset);
     put(record.meta);
     put(record.head);
     put(record.body);
@@ -54,8 +77,18 @@ struct Committer::Batch {
     const auto written =
         RecordHeader::kSize + record.meta.size() + record.head.size() + record.body.size();
     if (on_disk > written) grow(on_disk - written);
-    header.size += on_disk;
-    ++header.records;
+  }
+
+  // Encrypts what is to be; nothing of it is on the way to the disk before.
+  void seal() {
+    if (!keys.key) return;
+    arena.resize(size());  // zeros, where there is padding
+    pieces.assign(1, {0, arena.size(), {}});
+    for (Open& record : open) {
+      const std::array<ByteView, 3> payload{record.meta, record.head.view(), record.body.view()};
+      write_record(record.header, payload, keys, record.at, arena.data() + (record.at - at));
+    }
+    open.clear();
   }
 
   std::vector<ByteView> gather() const {
@@ -132,10 +165,11 @@ Committer::~Committer() { shared_->owner = nullptr; }
 
 void Committer::start_at(Position synced) { shared_->synced = synced; }
 
-void Committer::open_segment(const SegmentHeader& header, std::shared_ptr<File> file) {
+void Committer::open_segment(const SegmentHeader& header, std::shared_ptr<File> file,
+                             std::shared_ptr<const SegmentKey> key) {
   segment_ = header;
   file_ = std::move(file);
-  seed_ = checksum_seed(header.number, header.salt);
+  keys_ = {checksum_seed(header.number, header.salt), std::move(key)};
   header_due_ = true;
   end_ = kPageSize;
 }
@@ -156,6 +190,7 @@ Committer::Batch& Committer::open_batch(std::uint32_t first_ordinal) {
   Batch& batch = shared_->waiting.emplace_back();
   batch.commit = ++last_commit_;
   batch.segment = segment_;
+  batch.keys = keys_;
   batch.file = file_;
   batch.with_header = std::exchange(header_due_, false);
   batch.at = aligned(end_, kPageSize);
@@ -177,7 +212,7 @@ Commit Committer::append(std::span<StagedRecord> group) {
   const std::uint32_t size_before = batch.size();
   for (std::size_t i = 0; i < group.size(); ++i) {
     group[i].header.flags = i + 1 < group.size() ? RecordHeader::kGroupGoesOn : std::uint8_t{0};
-    batch.put(group[i], seed_);
+    batch.put(group[i]);
   }
   shared_->waiting_bytes += batch.size() - size_before;
   end_ = batch.end();
@@ -208,6 +243,7 @@ void Committer::flush() {
   thread_.post([shared = shared_] {
     while (auto batch = shared->take()) {
       const auto started = shared->clock.now();
+      batch->seal();
       batch->header.synced = shared->synced;
       batch->header.written_ms = shared->clock.now_ms();
       batch->header.encode(batch->arena.data(), batch->at);

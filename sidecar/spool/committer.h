@@ -3,11 +3,11 @@
 // gathers while one batch is being synced is the next.
 //
 // append(), flush() and the getters: loop thread. Writing and syncing: the executor `thread`, one
-// job at a time. on_synced is posted to the loop, in order. What a batch holds survives a crash
-// once on_synced has named its commit or a later one; before that it may survive whole groups at a
-// time, never a part. A failed write or sync is final: on_failed is called once, on the executor's
-// thread, and nothing is ever reported as synced afterwards; the process is expected to end
-// (decision 0004).
+// job at a time, where records are encrypted too. on_synced is posted to the loop, in order. What a
+// batch holds survives a crash once on_synced has named its commit or a later one; before that it
+// may survive whole groups at a time, never a part. A failed write or sync is final: on_failed is
+// called once, on the executor's thread, and nothing is ever reported as synced afterwards; the
+// process is expected to end (decision 0004).
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@
 #include "common/executor.h"
 #include "sidecar/spool/disk.h"
 #include "sidecar/spool/format.h"
+#include "sidecar/spool/segment_key.h"
 
 namespace pannier::spool {
 
@@ -31,7 +32,7 @@ using Commit = std::uint64_t;
 
 // A record on its way to the journal. The payload is meta, head and body one after the other.
 struct StagedRecord {
-  RecordHeader header;  // payload_crc, sizes and type filled in; group flag too
+  RecordHeader header;  // sizes and type filled in, and the payload_crc unless it is encrypted
   Bytes meta;
   Slice head;
   Slice body;
@@ -63,7 +64,9 @@ class Committer {
   // Everything before is known to be synced: said by the first batch. Before the first flush.
   void start_at(Position synced);
   // Batches go to this segment from now on. Its header is written with the first of them.
-  void open_segment(const SegmentHeader& header, std::shared_ptr<File> file);
+  // With a key every record is encrypted; it was staged with the same.
+  void open_segment(const SegmentHeader& header, std::shared_ptr<File> file,
+                    std::shared_ptr<const SegmentKey> key = {});
 
   // Where the batch that is open would end if `bytes` of records were appended now, at worst.
   Offset end_after(std::uint32_t bytes) const;
@@ -91,7 +94,7 @@ class Committer {
   // The segment that batches go to: loop thread.
   SegmentHeader segment_;
   std::shared_ptr<File> file_;
-  std::uint32_t seed_ = 0;
+  RecordKeys keys_;
   bool header_due_ = false;
   Offset end_ = 0;  // of the last batch, before rounding up to a page
   Commit last_commit_ = 0;

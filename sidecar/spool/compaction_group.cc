@@ -39,7 +39,7 @@ void CompactionGroup::copy_message(const StoredRecord& record, const std::vector
   staged_.push_back(
       stage_content(RecordType::message, std::move(bytes),
                     {record.content(), {}, record.header.codec, record.header.content},
-                    spool_.journal.open_segment().seed()));
+                    spool_.journal.open_segment().keys()));
   copies_.push_back(std::move(copy));
 }
 
@@ -50,7 +50,7 @@ void CompactionGroup::copy_part(const StoredRecord& record, Offset at) {
   staged_.push_back(
       stage_content(RecordType::part, Bytes(old.begin(), old.end()),
                     {record.content(), {}, record.header.codec, record.header.content},
-                    spool_.journal.open_segment().seed()));
+                    spool_.journal.open_segment().keys()));
   copies_.push_back({{}, {}, meta->body_id, meta->index});
 }
 
@@ -75,7 +75,7 @@ std::optional<Commit> CompactionGroup::append() {
     settles.push_back({victim_, ranges_of(std::move(settled_)), {}});
     Bytes bytes;
     encode_settles(settles, bytes);
-    staged_.push_back(stage(RecordType::settle, std::move(bytes), {}, {}, open.seed()));
+    staged_.push_back(stage(RecordType::settle, std::move(bytes), {}, {}, open.keys()));
     staged_.back().header.first_ordinal = ordinal;
   }
   if (staged_.empty()) return {};

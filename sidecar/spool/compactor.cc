@@ -10,8 +10,9 @@ namespace pannier::spool {
 namespace {
 
 constexpr std::uint64_t kTargetGrowth = 24;  // what a target of a copy may grow by
-constexpr std::uint64_t kEntryFooter = 64;   // an entry's part of the footer
-constexpr std::uint64_t kRunFooter = 144;    // of a run
+constexpr std::uint64_t kRecordGrowth = 64 + RecordHeader::kSealSize;
+constexpr std::uint64_t kEntryFooter = 64;  // an entry's part of the footer
+constexpr std::uint64_t kRunFooter = 144 + RecordHeader::kSealSize;  // of a run
 
 }  // namespace
 
@@ -41,14 +42,31 @@ bool Compactor::is_copy_of_living(const Segment& segment) {
   return segment.moved_in_bytes * 2 > held && segment.live_bytes() * 2 > held;
 }
 
+// Not encrypted as new segments are: what lives there moves, so that its key can be thrown away.
+bool Compactor::has_old_key(const Segment& segment) const {
+  return segment.header().key_id != spool_.journal.current_key();
+}
+
+bool Compactor::may_move(const Segment& segment) {
+  return segment.state == Segment::State::sealed && segment.readers == 0 && !segment.is_damaged &&
+         (segment.live_entries() > 0 || segment.part_bytes > 0);
+}
+
+bool Compactor::has_old_keys() const {
+  return std::ranges::any_of(spool_.index.segments(), [this](const auto& held) {
+    return has_old_key(*held.second) && may_move(*held.second);
+  });
+}
+
 // The oldest sealed segment of which at least half would be won; with a full spool, the one of
-// which most is won, if it is a quarter.
+// which most is won, if it is a quarter. Else the oldest that has an old key.
 Segment* Compactor::pick() const {
   Segment* best = nullptr;
+  Segment* old_key = nullptr;
   std::uint64_t least = 750;
   for (const auto& [number, held] : spool_.index.segments()) {
-    if (held->state != Segment::State::sealed || held->readers > 0 || held->is_damaged) continue;
-    if (held->live_entries() == 0 && held->part_bytes == 0) continue;
+    if (!may_move(*held)) continue;
+    if (old_key == nullptr && has_old_key(*held)) old_key = held.get();
     if (is_copy_of_living(*held)) continue;
     const std::uint64_t taken = occupancy(*held);
     if (taken <= 500) return held.get();
@@ -56,7 +74,7 @@ Segment* Compactor::pick() const {
     least = taken;
     best = held.get();
   }
-  return spool_.is_full() ? best : nullptr;
+  return spool_.is_full() ? best : old_key;
 }
 
 void Compactor::start() {
@@ -120,7 +138,8 @@ void Compactor::list_records() {
 }
 
 std::uint64_t Compactor::need_of(const Record& record) {
-  return record.bytes + record.entries.size() * (kTargetGrowth + kEntryFooter);
+  return record.bytes + RecordHeader::kSealSize +
+         record.entries.size() * (kTargetGrowth + kEntryFooter);
 }
 
 void Compactor::read_chunk() {
@@ -139,11 +158,11 @@ void Compactor::read_chunk() {
   }
   const Segment& victim = *spool_.index.segment(victim_);
   spool_.threads.pool.post([alive = alive_, &loop = spool_.threads.loop, file = victim.file().file,
-                            seed = victim.seed(), chunk = std::move(chunk)]() mutable {
+                            keys = victim.keys(), chunk = std::move(chunk)]() mutable {
     std::vector<std::pair<Record, Result<StoredRecord>>> read;
     for (Record& record : chunk) {
       const RecordType type = record.entries.empty() ? RecordType::part : RecordType::message;
-      auto stored = read_record(*file, seed, record.offset, record.bytes, type);
+      auto stored = read_record(*file, keys, record.offset, record.bytes, type);
       read.emplace_back(std::move(record), std::move(stored));
     }
     loop.post([alive, read = std::move(read)]() mutable {
@@ -159,7 +178,7 @@ void Compactor::on_chunk(std::vector<std::pair<Record, Result<StoredRecord>>> ch
   std::uint16_t needs = 0;
   for (const auto& [record, stored] : chunk) {
     if (stored && stored->header.codec != Codec::none) needs = SegmentHeader::kCompressed;
-    bytes += record.bytes + record.entries.size() * kTargetGrowth + 64;
+    bytes += record.bytes + record.entries.size() * kTargetGrowth + kRecordGrowth;
     adds.entries += static_cast<std::uint32_t>(record.entries.size());
     adds.footer_bytes += record.entries.size() * kEntryFooter + 36;
     for (const Entry& entry : record.entries) lanes.insert(lane_of(entry));

@@ -27,6 +27,8 @@ class Compactor {
   void start();
   // A commit was synced: goes on if it waited for it.
   void on_synced(Commit synced);
+  // A segment that could be moved has another key than new ones get.
+  bool has_old_keys() const;
   std::uint64_t moved_bytes() const { return moved_bytes_; }
 
  private:
@@ -36,6 +38,8 @@ class Compactor {
     std::vector<Entry> entries;  // empty: a part
   };
   std::uint64_t occupancy(const Segment& segment) const;
+  bool has_old_key(const Segment& segment) const;
+  static bool may_move(const Segment& segment);
   static bool is_copy_of_living(const Segment& segment);
   static std::uint64_t need_of(const Record& record);
   Segment* pick() const;

@@ -51,7 +51,7 @@ struct RunInfo {
 // The most that a run costs beside its entries: its record and its line in the directory.
 inline constexpr std::size_t kRunIndexSizeMax = RunInfo::kSize + RecordHeader::kSize +
                                                 kRunFixedSize + kColumns * kColumnFixedSize +
-                                                kRecordAlignment;
+                                                kRecordAlignment + RecordHeader::kSealSize;
 
 struct PartInfo {
   BodyId body_id = 0;

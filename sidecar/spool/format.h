@@ -60,7 +60,7 @@ struct SegmentHeader {
   static constexpr std::size_t kSize = 72;
   static constexpr std::uint16_t kCompressed = 1;
   static constexpr std::uint16_t kEncrypted = 2;
-  static constexpr std::uint16_t kNeedsKnown = kCompressed;
+  static constexpr std::uint16_t kNeedsKnown = kCompressed | kEncrypted;
   std::uint16_t version = kFormatVersion;
   std::uint16_t needs = 0;
   SegmentNumber number = 0;
@@ -132,6 +132,9 @@ struct RecordHeader {
   static constexpr std::size_t kSize = 32;
   static constexpr std::uint8_t kGroupGoesOn = 1;  // the next record belongs to the same group
   static constexpr std::uint8_t kFlagsKnown = kGroupGoesOn;
+  static constexpr std::uint32_t kNonceSize = 12;
+  static constexpr std::uint32_t kTagSize = 16;
+  static constexpr std::uint32_t kSealSize = kNonceSize + kTagSize;  // what encryption adds
 
   std::uint32_t payload_crc = 0;
   std::uint32_t stored = 0;

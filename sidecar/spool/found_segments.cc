@@ -43,33 +43,91 @@ Result<std::optional<SegmentTrailer>> trailer_of(const File& file, std::uint32_t
   return trailer;
 }
 
-// The header page is damaged: every batch says which segment it belongs to.
+// The header page is damaged: every batch says which segment it belongs to, and its first record
+// what the segment is encrypted with.
 Result<std::optional<SegmentHeader>> header_from_batches(const File& file, const Uuid& spool_id,
                                                          std::uint32_t segment_bytes) {
+  std::optional<SegmentHeader> found;
   for (Offset at = kPageSize; at + kPageSize < segment_bytes; at += kPageSize) {
-    std::array<std::byte, BatchHeader::kSize> bytes;
+    std::array<std::byte, BatchHeader::kSize + RecordHeader::kSize> bytes;
     auto got = file.read(at, bytes);
     if (!got) return got.error();
     const auto batch = BatchHeader::decode(ByteView(bytes).first(*got), at);
-    if (!batch) continue;
-    SegmentHeader header;
-    header.number = batch->number;
-    header.salt = batch->salt;
-    header.spool_id = spool_id;
-    header.segment_bytes = segment_bytes;
-    header.created_ms = batch->written_ms;
-    return std::optional(header);
+    if (!batch || (found && batch->salt != found->salt)) continue;
+    if (!found) {
+      found.emplace();
+      found->number = batch->number;
+      found->salt = batch->salt;
+      found->spool_id = spool_id;
+      found->segment_bytes = segment_bytes;
+      found->created_ms = batch->written_ms;
+      found->needs = SegmentHeader::kCompressed;  // perhaps
+    }
+    const auto record = RecordHeader::decode(ByteView(bytes).subspan(BatchHeader::kSize),
+                                             checksum_seed(batch->number, batch->salt),
+                                             at + static_cast<Offset>(BatchHeader::kSize));
+    if (!record) continue;
+    found->key_id = record->key_id;
+    if (record->key_id != 0) found->needs |= SegmentHeader::kEncrypted;
+    break;
   }
-  return std::optional<SegmentHeader>();
+  return found;
+}
+
+// The key is right if any record opens with it, and wrong if some are whole and none does.
+Result<bool> opens(const FoundSegment& segment) {
+  const SegmentHeader& header = segment.header;
+  const RecordKeys keys(checksum_seed(header.number, header.salt), segment.key);
+  bool is_whole = false;
+  const auto try_record = [&](Offset at) -> Result<bool> {
+    std::array<std::byte, RecordHeader::kSize> bytes;
+    auto got = segment.file.file->read(at, bytes);
+    if (!got) return got.error();
+    const auto record = RecordHeader::decode(ByteView(bytes).first(*got), keys.seed, at);
+    if (!record || at + std::uint64_t{record->bytes_on_disk()} > header.segment_bytes) return false;
+    const std::uint32_t size = record->bytes_on_disk();
+    auto owner = std::make_shared_for_overwrite<std::byte[]>(size);
+    got = segment.file.file->read(at, {owner.get(), size});
+    if (!got) return got.error();
+    const Slice all(std::move(owner), 0, *got);
+    is_whole = is_whole || check_record(all, keys.seed, at);
+    return parse_record(all, keys, at).has_value();
+  };
+  for (Offset at = kPageSize; at + kPageSize < header.segment_bytes; at += kPageSize) {
+    auto done = try_record(at + static_cast<Offset>(BatchHeader::kSize));
+    if (!done || *done) return done;
+  }
+  if (segment.trailer) {
+    auto done = try_record(segment.trailer->core_offset);
+    if (!done || *done) return done;
+  }
+  return !is_whole;
+}
+
+Result<void> unlock(FoundSegment& segment, const KeyRing* keys) {
+  const std::uint32_t id = segment.header.key_id;
+  if (id == 0) return {};
+  segment.key = keys == nullptr ? nullptr : keys->key_of(segment.header);
+  if (!segment.key) {
+    segment.locked = "is encrypted with key " + std::to_string(id) +
+                     ", which is not among the keys: put it back";
+    return {};
+  }
+  auto right = opens(segment);
+  if (!right) return right.error();
+  if (!*right)
+    segment.locked = "does not open with the key " + std::to_string(id) +
+                     " that is here: put back the one that it was encrypted with";
+  return {};
 }
 
 Result<void> read_core(FoundSegment& segment) {
-  if (!segment.trailer) return {};
+  if (!segment.trailer || !segment.locked.empty()) return {};
   const SegmentTrailer& trailer = *segment.trailer;
   const std::uint64_t end = std::uint64_t{trailer.core_offset} + trailer.core_bytes;
   if (end > segment.header.segment_bytes || trailer.core_bytes < RecordHeader::kSize) return {};
-  const std::uint32_t seed = checksum_seed(trailer.header.number, trailer.header.salt);
-  auto record = read_record(*segment.file.file, seed, trailer.core_offset, trailer.core_bytes,
+  const RecordKeys keys(checksum_seed(trailer.header.number, trailer.header.salt), segment.key);
+  auto record = read_record(*segment.file.file, keys, trailer.core_offset, trailer.core_bytes,
                             RecordType::core);
   if (!record && record.error().code != Errc::corrupt) return record.error();
   auto core = record ? Core::decode(record->meta()) : Result<Core>(record.error());
@@ -85,8 +143,8 @@ Result<void> read_core(FoundSegment& segment) {
 
 class Finder {
  public:
-  Finder(Disk& disk, const Uuid& spool_id, std::uint32_t segment_bytes)
-      : disk_(disk), spool_id_(spool_id), segment_bytes_(segment_bytes) {}
+  Finder(Disk& disk, const Uuid& spool_id, std::uint32_t segment_bytes, const KeyRing* keys)
+      : disk_(disk), spool_id_(spool_id), segment_bytes_(segment_bytes), keys_(keys) {}
 
   Result<FoundFiles> run() {
     auto files = disk_.list();
@@ -157,6 +215,7 @@ class Finder {
 
   Result<void> take(FoundSegment segment) {
     const SegmentNumber number = segment.header.number;
+    if (auto done = unlock(segment, keys_); !done) return done;
     if (auto done = read_core(segment); !done) return done;
     auto before = first_synced(*segment.file.file, segment.header);
     if (!before) return before.error();
@@ -169,13 +228,25 @@ class Finder {
   Disk& disk_;
   Uuid spool_id_;
   std::uint32_t segment_bytes_;
+  const KeyRing* keys_;
   FoundFiles found_;
 };
 
 }  // namespace
 
-Result<FoundFiles> find_segments(Disk& disk, const Uuid& spool_id, std::uint32_t segment_bytes) {
-  return Finder(disk, spool_id, segment_bytes).run();
+Result<FoundFiles> find_segments(Disk& disk, const Uuid& spool_id, std::uint32_t segment_bytes,
+                                 const KeyRing* keys) {
+  return Finder(disk, spool_id, segment_bytes, keys).run();
+}
+
+Result<void> check_key(const FoundSegment& segment, bool requires_encryption) {
+  if (!segment.locked.empty())
+    return Error{Errc::bad_config, "the spool's file " + segment.file.name + " " + segment.locked};
+  if (requires_encryption && segment.header.key_id == 0)
+    return Error{Errc::bad_config, "the spool's file " + segment.file.name +
+                                       " is not encrypted, and encryption is required: start once "
+                                       "without requiring it, until all of it has been moved"};
+  return {};
 }
 
 }  // namespace pannier::spool

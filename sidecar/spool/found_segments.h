@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "sidecar/spool/key_ring.h"
 #include "sidecar/spool/scanner.h"
 #include "sidecar/spool/segment.h"
 
@@ -24,8 +25,10 @@ struct FoundSegment {
   std::uint64_t size = 0;
   SegmentHeader header;
   std::optional<SegmentTrailer> trailer;
-  std::optional<Core> core;  // of a sealed segment whose footer can be read
-  Position first_synced;     // the end of the segment before, as the first batch here says
+  std::optional<Core> core;               // of a sealed segment whose footer can be read
+  std::shared_ptr<const SegmentKey> key;  // of its records, if they are encrypted
+  std::string locked;                     // why they cannot be opened: nothing below is known then
+  Position first_synced;  // the end of the segment before, as the first batch here says
 
   // Of a scanned one.
   bool is_scanned = false;
@@ -56,9 +59,13 @@ struct FoundFiles {
   SegmentNumber last_number = 0;
 };
 
-// Errors: io_error, wrong_version.
-Result<FoundFiles> find_segments(Disk& disk, const Uuid& spool_id, std::uint32_t segment_bytes);
+// Errors: io_error, wrong_version. A key that is missing is none: see FoundSegment::locked.
+Result<FoundFiles> find_segments(Disk& disk, const Uuid& spool_id, std::uint32_t segment_bytes,
+                                 const KeyRing* keys = nullptr);
 
 Result<void> scan_segments(FoundFiles& found);
+
+// Of a segment that is alive: bad_config if it cannot be opened, or is plain and must not be.
+Result<void> check_key(const FoundSegment& segment, bool requires_encryption);
 
 }  // namespace pannier::spool

@@ -21,8 +21,8 @@ struct Content {
   BodyId body_id = 0;  // from Spool::begin_body, or of a message that is alive
   std::uint32_t parts = 0;
   std::uint64_t body_size = 0;  // of the whole body, also in parts
-  Codec codec = Codec::none;    // how to compress it, if that makes it smaller
   Bytes attributes;             // see AttributeTag
+  Codec codec = Codec::none;    // how to compress it, if that makes it smaller
 };
 
 struct Purge {

@@ -10,9 +10,10 @@ bool QueueState::is_purged(Sequence sequence) const {
          !std::binary_search(purge_kept.begin(), purge_kept.end(), sequence);
 }
 
-Segment& Index::add_segment(const SegmentHeader& header, SegmentFile file) {
+Segment& Index::add_segment(const SegmentHeader& header, SegmentFile file,
+                            std::shared_ptr<const SegmentKey> key) {
   auto& held = segments_[header.number];
-  held = std::make_unique<Segment>(header, std::move(file));
+  held = std::make_unique<Segment>(header, std::move(file), std::move(key));
   return *held;
 }
 

@@ -37,7 +37,8 @@ struct QueueState {
 
 class Index {
  public:
-  Segment& add_segment(const SegmentHeader& header, SegmentFile file);
+  Segment& add_segment(const SegmentHeader& header, SegmentFile file,
+                       std::shared_ptr<const SegmentKey> key = {});
   Segment* segment(SegmentNumber number);
   void remove_segment(SegmentNumber number);
   std::map<SegmentNumber, std::unique_ptr<Segment>>& segments() { return segments_; }

@@ -3,25 +3,28 @@
 #include <cassert>
 
 #include "common/crc32c.h"
+#include "sidecar/spool/record_io.h"
 
 namespace pannier::spool {
 
-StagedRecord stage(RecordType type, Bytes meta, Slice head, Slice body, std::uint32_t seed) {
+StagedRecord stage(RecordType type, Bytes meta, Slice head, Slice body, const RecordKeys& keys) {
   StagedRecord record;
   record.header.type = type;
   record.header.meta = static_cast<std::uint32_t>(meta.size());
   record.header.content = static_cast<std::uint32_t>(head.size() + body.size());
-  record.header.stored = record.header.meta + record.header.content;
-  record.header.payload_crc = crc32c(body.view(), crc32c(head.view(), crc32c(meta, seed)));
+  set_stored(record.header, record.header.meta + record.header.content, keys);
+  if (!keys.key)
+    record.header.payload_crc = crc32c(body.view(), crc32c(head.view(), crc32c(meta, keys.seed)));
   record.meta = std::move(meta);
   record.head = std::move(head);
   record.body = std::move(body);
   return record;
 }
 
-StagedRecord stage_content(RecordType type, Bytes meta, StoredContent content, std::uint32_t seed) {
+StagedRecord stage_content(RecordType type, Bytes meta, StoredContent content,
+                           const RecordKeys& keys) {
   StagedRecord record =
-      stage(type, std::move(meta), std::move(content.head), std::move(content.body), seed);
+      stage(type, std::move(meta), std::move(content.head), std::move(content.body), keys);
   record.header.codec = content.codec;
   record.header.content = content.unfolded;
   return record;
@@ -91,10 +94,15 @@ bool Journal::says_what_it_needs() const {
   return open_ != nullptr && (needs_ & ~open_->header().needs) == 0;
 }
 
+bool Journal::has_current_key() const {
+  return open_ != nullptr && open_->header().key_id == current_key();
+}
+
 Result<void> Journal::make_room(std::uint32_t bytes, const GroupIndex& adds, Use use,
                                 std::uint16_t needs) {
   needs_ |= needs;
-  if (has_room(bytes, adds) && says_what_it_needs()) return {};
+  const bool would_do = has_room(bytes, adds) && says_what_it_needs();
+  if (would_do && has_current_key()) return {};
   if (bytes + adds.footer_bytes > files_.limits().segment_bytes / 2 ||
       adds.entries > kEntriesPerSegmentMax)
     return Error{Errc::too_large, "a group of " + std::to_string(bytes) + " bytes and " +
@@ -102,7 +110,7 @@ Result<void> Journal::make_room(std::uint32_t bytes, const GroupIndex& adds, Use
                                       " entries does not fit a journal segment"};
   if (auto may = files_.may_take(use); !may) {
     files_.refill();
-    return may;
+    return would_do ? Result<void>() : may;  // rather with the key of before than not at all
   }
   close();
   return begin_segment(use);
@@ -127,12 +135,15 @@ Result<void> Journal::begin_segment(Use use) {
   fill_random(header.salt);
   header.segment_bytes = files_.limits().segment_bytes;
   header.created_ms = clock_.now_ms();
-  open_ = &index_.add_segment(header, *file);
-  committer_.open_segment(header, file->file);
+  header.key_id = current_key();
+  if (header.key_id != 0) header.needs |= SegmentHeader::kEncrypted;
+  auto key = header.key_id != 0 ? keys_->key_of(header) : nullptr;
+  open_ = &index_.add_segment(header, *file, key);
+  committer_.open_segment(header, file->file, std::move(key));
   const StateItem item = segments_item(index_.numbers());
   Bytes meta;
   item.encode(meta);
-  StagedRecord record = stage(RecordType::state, std::move(meta), {}, {}, open_->seed());
+  StagedRecord record = stage(RecordType::state, std::move(meta), {}, {}, open_->keys());
   append({&record, 1}, {}, {&item, 1});
   return {};
 }

@@ -13,13 +13,15 @@
 #include "sidecar/spool/committer.h"
 #include "sidecar/spool/compression.h"
 #include "sidecar/spool/index.h"
+#include "sidecar/spool/key_ring.h"
 #include "sidecar/spool/segment_files.h"
 #include "sidecar/spool/state_store.h"
 
 namespace pannier::spool {
 
 // What a record takes on disk beyond its payload, at most.
-inline constexpr std::uint32_t kRecordOverhead = RecordHeader::kSize + kRecordAlignment;
+inline constexpr std::uint32_t kRecordOverhead =
+    RecordHeader::kSize + kRecordAlignment + RecordHeader::kSealSize;
 
 // What a group adds to the open segment's index, beside the entries that the spool adds itself.
 struct GroupIndex {
@@ -31,6 +33,11 @@ class Journal {
  public:
   Journal(Committer& committer, SegmentFiles& files, Index& index, StateStore& states,
           const Clock& clock, const Uuid& spool_id, std::function<void(Segment&)> on_closed);
+
+  // What segments are encrypted with from the next one on, which begins with the next group, or as
+  // soon as there is room for one. Null: they are plain.
+  void use_keys(std::shared_ptr<const KeyRing> keys) { keys_ = std::move(keys); }
+  std::uint32_t current_key() const { return keys_ ? keys_->current() : 0; }
 
   // Opens the first segment of this run; numbers go on after `last`. `end`: of what was recovered.
   Result<void> start(SegmentNumber last, Position end);
@@ -57,6 +64,7 @@ class Journal {
   Result<void> begin_segment(Use use);
   bool has_room(std::uint32_t bytes, const GroupIndex& adds) const;
   bool says_what_it_needs() const;
+  bool has_current_key() const;
 
   Committer& committer_;
   SegmentFiles& files_;
@@ -68,11 +76,13 @@ class Journal {
   Segment* open_ = nullptr;
   SegmentNumber last_ = 0;
   std::uint16_t needs_ = 0;
+  std::shared_ptr<const KeyRing> keys_;
 };
 
-// Records of settles and states, ready to be appended; checksums use the open segment's seed.
-StagedRecord stage(RecordType type, Bytes meta, Slice head, Slice body, std::uint32_t seed);
-StagedRecord stage_content(RecordType type, Bytes meta, StoredContent content, std::uint32_t seed);
+// Records of settles and states, ready to be appended; checksums and keys are the open segment's.
+StagedRecord stage(RecordType type, Bytes meta, Slice head, Slice body, const RecordKeys& keys);
+StagedRecord stage_content(RecordType type, Bytes meta, StoredContent content,
+                           const RecordKeys& keys);
 StateItem segments_item(const std::vector<SegmentNumber>& numbers);
 Result<std::vector<SegmentNumber>> segments_from(ByteView value);
 Bytes key_of(SegmentNumber number);

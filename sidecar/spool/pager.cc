@@ -121,8 +121,8 @@ void Pager::load(SegmentNumber number, Lane lane, OnRun done) {
   }
   ++segment->readers;
   pool_.post([alive = alive_, &loop = loop_, file = segment->file().file,
-              sealed = SealedPart{segment->header(), segment->data_end}, info = run->info, number,
-              done = std::move(done)]() mutable {
+              sealed = SealedPart{segment->header(), segment->data_end, segment->keys().key},
+              info = run->info, number, done = std::move(done)]() mutable {
     auto loaded = load_run(*file, sealed, info);
     loop.post([alive, number, info, loaded = std::move(loaded), done = std::move(done)]() mutable {
       if (*alive != nullptr) (*alive)->on_loaded(number, info, std::move(loaded), done);

@@ -42,7 +42,8 @@ class BodyRecovery {
         note_live(segment, run.resident, found);
         continue;
       }
-      auto loaded = load_run(*segment.file().file, {segment.header(), segment.data_end}, run.info);
+      auto loaded = load_run(*segment.file().file,
+                             {segment.header(), segment.data_end, segment.keys().key}, run.info);
       if (!loaded) return loaded.error();
       note_live(segment, loaded->entries, found);
     }

@@ -23,7 +23,7 @@ class Recovery {
   Result<Recovered> run() {
     using Step = Result<void> (Recovery::*)();
     for (const Step step :
-         {&Recovery::find, &Recovery::keep_listed, &Recovery::apply_states,
+         {&Recovery::find, &Recovery::keep_listed, &Recovery::adopt_others, &Recovery::apply_states,
           &Recovery::apply_entries, &Recovery::apply_settles, &Recovery::recount_runs,
           &Recovery::apply_bodies, &Recovery::count_bytes, &Recovery::quarantine_damage,
           &Recovery::seal_scanned, &Recovery::set_spares})
@@ -35,6 +35,7 @@ class Recovery {
  private:
   Result<void> find();
   Result<void> keep_listed();
+  Result<void> adopt_others();
   bool is_alive(const FoundSegment& segment) const;
   Result<void> apply_states();
   Result<void> apply_entries();
@@ -76,16 +77,20 @@ class Recovery {
 };
 
 Result<void> Recovery::find() {
-  auto found = find_segments(disk_, spool_id_, into_.files.limits().segment_bytes);
+  auto found = find_segments(disk_, spool_id_, into_.files.limits().segment_bytes, into_.keys);
   if (!found) return found.error();
   found_ = std::move(*found);
+  return scan_segments(found_);
+}
+
+Result<void> Recovery::adopt_others() {
   for (const FileInfo& other : found_.others) {
     auto is_quarantine = into_.quarantine.adopt(other);
     if (!is_quarantine) return is_quarantine.error();
     if (!*is_quarantine) other_bytes_ += other.size;
     into_.files.adopt_other(other.name);
   }
-  return scan_segments(found_);
+  return {};
 }
 
 // Only segments that the latest list names are alive: the others were given up, and what they say
@@ -106,6 +111,7 @@ Result<void> Recovery::keep_listed() {
     missing.erase(at->first);
     result_.report.cut_bytes += segment.cut_bytes;
     if (is_alive(segment)) {
+      if (auto done = check_key(segment, into_.requires_encryption); !done) return done;
       for (const std::string& what : segment.losses) lost(segment, what);
       result_.report.scanned_segments += segment.is_scanned ? 1 : 0;
       result_.report.lost_entries += segment.lost_entries;
@@ -194,7 +200,7 @@ void Recovery::apply_scanned(FoundSegment& found, Segment& segment) {
 
 Result<void> Recovery::apply_entries() {
   for (auto& [number, found] : found_.segments) {
-    Segment& segment = into_.index.add_segment(found.header, found.file);
+    Segment& segment = into_.index.add_segment(found.header, found.file, found.key);
     into_.files.adopt_used(found.file);
     if (found.core)
       apply_sealed(found, segment);
@@ -264,7 +270,8 @@ Result<void> Recovery::recount_run(Segment& segment, Run& run) {
   LoadedRun loaded;
   const std::vector<Entry>* entries = &run.resident;
   if (run.resident.empty()) {
-    auto read = load_run(*segment.file().file, {segment.header(), segment.data_end}, run.info);
+    auto read = load_run(*segment.file().file,
+                         {segment.header(), segment.data_end, segment.keys().key}, run.info);
     if (!read) return read.error();
     loaded = std::move(*read);
     entries = &loaded.entries;

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "sidecar/spool/bodies.h"
 #include "sidecar/spool/index.h"
+#include "sidecar/spool/key_ring.h"
 #include "sidecar/spool/quarantine.h"
 #include "sidecar/spool/segment_files.h"
 #include "sidecar/spool/state_store.h"
@@ -46,9 +47,13 @@ struct RecoveryInto {
   Bodies& bodies;
   SegmentFiles& files;
   Quarantine& quarantine;
+  const KeyRing* keys = nullptr;
+  bool requires_encryption = false;
 };
 
-// Damage is reported, not an error. Errors: io_error, wrong_version.
+// Damage is reported, not an error. Errors: io_error, wrong_version; and bad_config, before
+// anything is changed, for a live segment whose key is not there or is another one, or that is
+// plain and must not be.
 Result<Recovered> recover(Disk& disk, const Uuid& spool_id, RecoveryInto into);
 
 }  // namespace pannier::spool

@@ -9,8 +9,8 @@ namespace {
 
 Result<std::vector<Entry>> read_run(const File& file, const SealedPart& segment,
                                     const RunInfo& info) {
-  const std::uint32_t seed = checksum_seed(segment.header.number, segment.header.salt);
-  auto record = read_record(file, seed, info.offset, info.record_bytes, RecordType::run);
+  const RecordKeys keys(checksum_seed(segment.header.number, segment.header.salt), segment.key);
+  auto record = read_record(file, keys, info.offset, info.record_bytes, RecordType::run);
   if (!record) return record.error();
   auto entries = decode_run(record->meta(), segment.header.number);
   if (!entries || entries->empty()) return entries;
@@ -34,7 +34,7 @@ Result<std::vector<Entry>> find_run(const File& file, const SealedPart& segment,
                                  found.record.header.bytes_on_disk(), at));
     }
   };
-  auto done = replay(file, segment.header, segment.data_end, segment.data_end, visit);
+  auto done = replay(file, segment.header, segment.data_end, segment.data_end, visit, segment.key);
   if (!done) return done.error();
   std::ranges::sort(entries, {}, &Entry::sequence);
   return entries;

@@ -9,12 +9,14 @@
 
 #include "sidecar/spool/disk.h"
 #include "sidecar/spool/footer.h"
+#include "sidecar/spool/segment_key.h"
 
 namespace pannier::spool {
 
 struct SealedPart {  // of a sealed segment, what a reader needs
   SegmentHeader header;
   Offset data_end = 0;
+  std::shared_ptr<const SegmentKey> key = {};  // null: it is plain
 };
 
 struct LoadedRun {

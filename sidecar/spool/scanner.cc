@@ -24,10 +24,11 @@ class Walk {
  public:
   using OnRecord = std::function<void(const Scanned&)>;
 
-  Walk(const File& file, const SegmentHeader& segment, Offset known_end, OnRecord on_record)
+  Walk(const File& file, const SegmentHeader& segment, Offset known_end,
+       std::shared_ptr<const SegmentKey> key, OnRecord on_record)
       : file_(file),
         segment_(segment),
-        seed_(checksum_seed(segment.number, segment.salt)),
+        keys_(checksum_seed(segment.number, segment.salt), std::move(key)),
         end_(area_end(segment)),
         known_end_(std::min(known_end, end_)),
         on_record_(std::move(on_record)) {}
@@ -82,7 +83,7 @@ class Walk {
     const Offset end = begin + static_cast<Offset>(bytes.size());
     while (at < end) {
       const Slice rest = bytes.part(at - begin, end - at);
-      const auto header = RecordHeader::decode(rest.view(), seed_, at);
+      const auto header = RecordHeader::decode(rest.view(), keys_.seed, at);
       if (!header || header->bytes_on_disk() > rest.size()) {
         if (broken == 0) broken = at;
         at += kRecordAlignment;
@@ -90,7 +91,7 @@ class Walk {
         starts_group_ = from == 0 && at % kPageSize == BatchHeader::kSize;
         continue;
       }
-      auto record = parse_record(rest, seed_, at);
+      auto record = parse_record(rest, keys_, at);
       if (!record && record.error().code == Errc::wrong_version) return record.error();
       const bool starts_group = starts_group_;
       starts_group_ = (header->flags & RecordHeader::kGroupGoesOn) == 0;
@@ -132,7 +133,7 @@ class Walk {
 
   const File& file_;
   const SegmentHeader& segment_;
-  std::uint32_t seed_;
+  RecordKeys keys_;
   Offset end_;
   Offset known_end_;
   OnRecord on_record_;
@@ -143,16 +144,18 @@ class Walk {
 
 }  // namespace
 
-Result<Survey> survey(const File& file, const SegmentHeader& segment, Offset known_end) {
-  return Walk(file, segment, known_end, [](const Scanned&) {}).run();
+Result<Survey> survey(const File& file, const SegmentHeader& segment, Offset known_end,
+                      std::shared_ptr<const SegmentKey> key) {
+  return Walk(file, segment, known_end, std::move(key), [](const Scanned&) {}).run();
 }
 
 Result<void> replay(const File& file, const SegmentHeader& segment, Offset known_end, Offset cut,
-                    const std::function<void(const Scanned&)>& visit) {
+                    const std::function<void(const Scanned&)>& visit,
+                    std::shared_ptr<const SegmentKey> key) {
   const auto within = [&](const Scanned& found) {
     if (found.at + found.record.header.bytes_on_disk() <= cut) visit(found);
   };
-  auto walked = Walk(file, segment, known_end, within).run();
+  auto walked = Walk(file, segment, known_end, std::move(key), within).run();
   if (!walked) return walked.error();
   return {};
 }

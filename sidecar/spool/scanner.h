@@ -27,8 +27,10 @@ struct Survey {
   std::vector<Stretch> gaps;    // ascending
 };
 
-// `known_end`: batches once reached up to there; 0 if nobody knows.
-Result<Survey> survey(const File& file, const SegmentHeader& segment, Offset known_end);
+// `known_end`: batches once reached up to there; 0 if nobody knows. What is encrypted must open
+// with the key to be whole.
+Result<Survey> survey(const File& file, const SegmentHeader& segment, Offset known_end,
+                      std::shared_ptr<const SegmentKey> key = {});
 
 struct Scanned {
   const StoredRecord& record;
@@ -39,7 +41,8 @@ struct Scanned {
 
 // Hands out each whole record that ends at or before `cut`, in order.
 Result<void> replay(const File& file, const SegmentHeader& segment, Offset known_end, Offset cut,
-                    const std::function<void(const Scanned&)>& visit);
+                    const std::function<void(const Scanned&)>& visit,
+                    std::shared_ptr<const SegmentKey> key = {});
 
 // What the first batch of the segment calls synced: the end of the segment before it.
 Result<Position> first_synced(const File& file, const SegmentHeader& segment);

@@ -3,24 +3,23 @@
 #include <array>
 #include <cassert>
 
-#include "common/crc32c.h"
+#include "sidecar/spool/record_io.h"
 
 namespace pannier::spool {
 namespace {
 
 // One index record at the end of `out`, which will stand at `begin` in the file.
 std::pair<Offset, std::uint32_t> put_record(RecordType type, const Bytes& payload,
-                                            std::uint32_t seed, Offset begin, Bytes& out) {
+                                            const RecordKeys& keys, Offset begin, Bytes& out) {
   const Offset at = begin + static_cast<Offset>(out.size());
   RecordHeader header;
   header.type = type;
-  header.meta = header.stored = static_cast<std::uint32_t>(payload.size());
-  header.payload_crc = crc32c(payload, seed);
+  header.meta = static_cast<std::uint32_t>(payload.size());
+  set_stored(header, header.meta, keys);
   const std::size_t start = out.size();
   out.resize(start + header.bytes_on_disk());
-  header.encode(out.data() + start, seed, at);
-  std::copy(payload.begin(), payload.end(),
-            out.begin() + static_cast<std::ptrdiff_t>(start + RecordHeader::kSize));
+  const ByteView view(payload);
+  write_record(header, {&view, 1}, keys, at, out.data() + start);
   return {at, header.bytes_on_disk()};
 }
 
@@ -30,6 +29,7 @@ Footer prepare_footer(Segment& segment) {
   segment.sort_runs();
   Footer footer;
   footer.trailer.header = segment.header();
+  footer.keys = segment.keys();
   footer.trailer.data_end = segment.data_end;
   footer.trailer.entries = segment.entries;
   for (Run& run : segment.runs()) {
@@ -47,7 +47,6 @@ Footer prepare_footer(Segment& segment) {
 Result<std::vector<RunInfo>> write_footer(Footer footer, File& file) {
   constexpr std::size_t kChunk = 1u << 20;
   SegmentTrailer& trailer = footer.trailer;
-  const std::uint32_t seed = checksum_seed(trailer.header.number, trailer.header.salt);
   Offset begin = trailer.data_end;
   Bytes out;
   Bytes payload;
@@ -63,7 +62,7 @@ Result<std::vector<RunInfo>> write_footer(Footer footer, File& file) {
     encode_run(footer.lanes[i], footer.runs[i], payload);
     RunInfo& info = footer.core.runs[i];
     std::tie(info.offset, info.record_bytes) =
-        put_record(RecordType::run, payload, seed, begin, out);
+        put_record(RecordType::run, payload, footer.keys, begin, out);
     std::vector<Entry>().swap(footer.runs[i]);
     if (out.size() >= kChunk)
       if (auto done = flush(); !done) return done.error();
@@ -71,7 +70,7 @@ Result<std::vector<RunInfo>> write_footer(Footer footer, File& file) {
   payload.clear();
   footer.core.encode(payload);
   std::tie(trailer.core_offset, trailer.core_bytes) =
-      put_record(RecordType::core, payload, seed, begin, out);
+      put_record(RecordType::core, payload, footer.keys, begin, out);
   if (auto done = flush(); !done) return done.error();
   const Offset trailer_at = trailer.header.segment_bytes - kPageSize;
   assert(begin <= trailer_at);

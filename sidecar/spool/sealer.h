@@ -13,6 +13,7 @@ struct Footer {
   SegmentTrailer trailer;   // core's place and size are filled in by write
   std::vector<Lane> lanes;  // of the runs, in order
   std::vector<std::vector<Entry>> runs;
+  RecordKeys keys;
   Core core;  // its runs' places are filled in by write
 };
 

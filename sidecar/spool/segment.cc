@@ -24,8 +24,11 @@ const std::vector<Entry>& Run::ordered() {
   return resident;
 }
 
-Segment::Segment(const SegmentHeader& header, SegmentFile file)
-    : header_(header), file_(std::move(file)), seed_(checksum_seed(header.number, header.salt)) {}
+Segment::Segment(const SegmentHeader& header, SegmentFile file,
+                 std::shared_ptr<const SegmentKey> key)
+    : header_(header),
+      file_(std::move(file)),
+      keys_(checksum_seed(header.number, header.salt), std::move(key)) {}
 
 Run& Segment::run_for(Lane lane) {
   const auto [at, is_new] =
@@ -168,7 +171,8 @@ void Segment::note_state(const StateItem& item) {
 }
 
 std::uint64_t Segment::footer_bytes() const {
-  constexpr std::uint64_t kSections = 5 * 8 + RecordHeader::kSize + kRecordAlignment;
+  constexpr std::uint64_t kSections =
+      5 * 8 + RecordHeader::kSize + kRecordAlignment + RecordHeader::kSealSize;
   return index_bytes_ + parts.size() * 20 + bodies.size() * 16 + kSections + 2 * kPageSize;
 }
 

@@ -17,6 +17,7 @@
 #include "sidecar/spool/changes.h"
 #include "sidecar/spool/disk.h"
 #include "sidecar/spool/footer.h"
+#include "sidecar/spool/segment_key.h"
 
 namespace pannier::spool {
 
@@ -48,11 +49,13 @@ class Segment {
     leaving,  // what it alone says is being written again; its file is free once that is synced
   };
 
-  Segment(const SegmentHeader& header, SegmentFile file);
+  Segment(const SegmentHeader& header, SegmentFile file,
+          std::shared_ptr<const SegmentKey> key = {});
 
   SegmentNumber number() const { return header_.number; }
   const SegmentHeader& header() const { return header_; }
-  std::uint32_t seed() const { return seed_; }
+  std::uint32_t seed() const { return keys_.seed; }
+  const RecordKeys& keys() const { return keys_; }
   const SegmentFile& file() const { return file_; }
 
   State state = State::open;
@@ -125,7 +128,7 @@ class Segment {
 
   SegmentHeader header_;
   SegmentFile file_;
-  std::uint32_t seed_ = 0;
+  RecordKeys keys_;
   std::vector<Run> runs_;
   std::unordered_map<std::uint64_t, std::uint32_t> run_at_;  // lane to index, until sorted
   std::vector<std::uint64_t> settled_;

@@ -21,8 +21,9 @@ class Replay {
   explicit Replay(FoundSegment& segment) : segment_(segment) {}
 
   Result<void> run() {
-    auto done = replay(*segment_.file.file, segment_.header, segment_.known_end, segment_.cut,
-                       [this](const Scanned& found) { visit(found); });
+    auto done = replay(
+        *segment_.file.file, segment_.header, segment_.known_end, segment_.cut,
+        [this](const Scanned& found) { visit(found); }, segment_.key);
     if (!done) return done;
     if (!group_.empty() && segment_.is_cut)
       segment_.cut = whole_until_;
@@ -137,8 +138,8 @@ class Scan {
   Result<void> run() {
     find_known_ends();
     for (auto& [number, segment] : found_.segments) {
-      if (segment.core) continue;
-      auto surveyed = survey(*segment.file.file, segment.header, segment.known_end);
+      if (segment.core || !segment.locked.empty()) continue;
+      auto surveyed = survey(*segment.file.file, segment.header, segment.known_end, segment.key);
       if (!surveyed) return surveyed.error();
       segment.is_scanned = true;
       segment.survey_end = segment.cut = surveyed->data_end;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "common/log.h"
 #include "sidecar/spool/spool_file.h"
@@ -99,8 +100,8 @@ void Spool::Impl::read(const Entry& entry, std::function<void(Result<StoredMessa
     }
     ++segment->readers;
     threads.pool.post([alive = alive, &loop = threads.loop, file = segment->file().file,
-                       seed = segment->seed(), now, done = std::move(done)]() mutable {
-      auto record = read_record(*file, seed, now.offset, now.record_bytes, RecordType::message);
+                       keys = segment->keys(), now, done = std::move(done)]() mutable {
+      auto record = read_record(*file, keys, now.offset, now.record_bytes, RecordType::message);
       auto message = record ? message_from(*record) : Result<StoredMessage>(record.error());
       loop.post([alive, now, message = std::move(message), done = std::move(done)]() mutable {
         if (*alive == nullptr) return;
@@ -141,8 +142,8 @@ void Spool::Impl::read_part(BodyId body_id, std::uint32_t part_index,
     const Bodies::Part part = now->parts[part_index];
     ++segment->readers;
     threads.pool.post([alive = alive, &loop = threads.loop, file = segment->file().file,
-                       seed = segment->seed(), part, done = std::move(done)]() mutable {
-      auto record = read_record(*file, seed, part.offset, part.record_bytes, RecordType::part);
+                       keys = segment->keys(), part, done = std::move(done)]() mutable {
+      auto record = read_record(*file, keys, part.offset, part.record_bytes, RecordType::part);
       auto bytes = record ? record->unfolded() : Result<Slice>(record.error());
       loop.post([alive, part, bytes = std::move(bytes), done = std::move(done)]() mutable {
         if (*alive == nullptr) return;
@@ -163,6 +164,8 @@ Spool::~Spool() = default;
 Result<std::unique_ptr<Spool>> Spool::open(Disk& disk, const SpoolOptions& options,
                                            SpoolThreads threads, const Clock& clock,
                                            SpoolCallbacks callbacks) {
+  if (options.requires_encryption && (!options.keys || options.keys->current() == 0))
+    return Error{Errc::bad_config, "encryption is required, and no key is named to encrypt with"};
   auto lock = disk.lock();
   if (!lock) return lock.error();
   auto file = load_or_make_spool_file(disk, options.files.segment_bytes);
@@ -336,6 +339,17 @@ void Spool::abort_body(BodyId body) {
 
 void Spool::read_part(BodyId body, std::uint32_t index, std::function<void(Result<Slice>)> done) {
   impl_->read_part(body, index, std::move(done));
+}
+
+Result<void> Spool::use_keys(std::shared_ptr<const KeyRing> keys) {
+  return impl_->use_keys(std::move(keys));
+}
+
+std::vector<std::uint32_t> Spool::key_ids() const {
+  std::set<std::uint32_t> ids;
+  for (const auto& [number, segment] : impl_->index.segments())
+    ids.insert(segment->header().key_id);
+  return {ids.begin(), ids.end()};
 }
 
 SpoolStatus Spool::status() const {

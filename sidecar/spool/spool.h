@@ -32,6 +32,8 @@ struct SpoolOptions {
   std::uint64_t waiting_bytes_max = 8u << 20;            // journaled, not yet written
   std::uint64_t unfinished_body_bytes_max = 256u << 20;  // parts without their message
   std::chrono::milliseconds settle_delay_max{100};       // until a settle causes a sync by itself
+  std::shared_ptr<const KeyRing> keys;                   // null: nothing is encrypted
+  bool requires_encryption = false;                      // refuses to open what is not encrypted
 };
 
 struct SpoolThreads {
@@ -72,7 +74,8 @@ struct LaneTotals {
 class Spool {
  public:
   // Recovers the folder, or makes a new spool in it. Blocks. Errors: spool_locked, wrong_version,
-  // io_error, no_space, bad_argument (limits that leave no room to work).
+  // io_error, no_space, bad_argument (limits that leave no room to work), bad_config (keys: see
+  // recover).
   static Result<std::unique_ptr<Spool>> open(Disk& disk, const SpoolOptions& options,
                                              SpoolThreads threads, const Clock& clock,
                                              SpoolCallbacks callbacks);
@@ -152,6 +155,13 @@ class Spool {
   // Nothing for a body that has its message.
   void abort_body(BodyId body);
   void read_part(BodyId body, std::uint32_t index, std::function<void(Result<Slice>)> done);
+
+  // The keys have changed: from the next group on, a new segment has the current one, and what has
+  // others moves, as room allows, until no segment names them. Errors: bad_config, and nothing
+  // changes, if a key that a segment needs is missing or has become another.
+  Result<void> use_keys(std::shared_ptr<const KeyRing> keys);
+  // The keys that segments need, rising; 0 stands for plain ones. Others may be thrown away.
+  std::vector<std::uint32_t> key_ids() const;
 
   SpoolStatus status() const;
   // Appends what waits and the mark of a clean stop, and takes nothing afterwards. The stop is

@@ -171,11 +171,11 @@ void Spool::Impl::Append::stage_publish(const Group::Publish& publish) {
   meta.encode(bytes);
   spool_.staged.push_back(stage_content(RecordType::message, std::move(bytes),
                                         std::move(contents_[metas_.size() - 1]),
-                                        spool_.journal.open_segment().seed()));
+                                        spool_.journal.open_segment().keys()));
 }
 
 void Spool::Impl::Append::stage_all() {
-  const std::uint32_t seed = spool_.journal.open_segment().seed();
+  const RecordKeys& keys = spool_.journal.open_segment().keys();
   spool_.staged.clear();
   metas_.reserve(group_.publishes_.size());
   for (const Group::Publish& publish : group_.publishes_) stage_publish(publish);
@@ -186,12 +186,12 @@ void Spool::Impl::Append::stage_all() {
   if (!settled_.empty()) {
     Bytes bytes;
     encode_settles(settled_, bytes);
-    spool_.staged.push_back(stage(RecordType::settle, std::move(bytes), {}, {}, seed));
+    spool_.staged.push_back(stage(RecordType::settle, std::move(bytes), {}, {}, keys));
   }
   if (!items_.empty()) {
     Bytes bytes;
     for (const StateItem& item : items_) item.encode(bytes);
-    spool_.staged.push_back(stage(RecordType::state, std::move(bytes), {}, {}, seed));
+    spool_.staged.push_back(stage(RecordType::state, std::move(bytes), {}, {}, keys));
   }
   std::uint32_t ordinal = spool_.journal.open_segment().entries;
   for (std::size_t i = 0; i < spool_.staged.size(); ++i) {

@@ -31,6 +31,9 @@ class Spool::Impl {
   // A damaged record was met: says so and keeps a copy, once.
   void on_damage(SegmentNumber number, Stretch stretch, const Error& why);
 
+  Result<void> use_keys(std::shared_ptr<const KeyRing> keys);
+  Result<void> check_keys(const KeyRing* keys) const;
+
   // spool_append.cc
   class Append;
   Result<Commit> append(Group& group);

@@ -66,7 +66,7 @@ bool Spool::Impl::append_settles(const std::vector<SettleTarget>& targets) {
   const auto size = static_cast<std::uint32_t>(bytes.size());
   if (!journal.make_room(size + kRecordOverhead, {0, size}, Use::vital)) return false;
   StagedRecord record =
-      stage(RecordType::settle, std::move(bytes), {}, {}, journal.open_segment().seed());
+      stage(RecordType::settle, std::move(bytes), {}, {}, journal.open_segment().keys());
   record.header.first_ordinal = journal.open_segment().entries;
   append_raw({&record, 1}, targets, {});
   return true;
@@ -86,7 +86,7 @@ Result<Commit> Spool::Impl::append_states(std::vector<StateItem> items, Use use)
     if (auto room = journal.make_room(size + kRecordOverhead, {0, size}, use); !room)
       return room.error();
     StagedRecord record =
-        stage(RecordType::state, std::move(bytes), {}, {}, journal.open_segment().seed());
+        stage(RecordType::state, std::move(bytes), {}, {}, journal.open_segment().keys());
     record.header.first_ordinal = journal.open_segment().entries;
     commit = append_raw({&record, 1}, {}, std::span(items).subspan(begin, end - begin));
     begin = end;
@@ -113,7 +113,7 @@ Result<void> Spool::Impl::append_part(BodyId body_id, Slice bytes) {
   Bytes meta;
   PartMeta{body_id, part_index}.encode(meta);
   StagedRecord record =
-      stage_content(RecordType::part, std::move(meta), std::move(content), open.seed());
+      stage_content(RecordType::part, std::move(meta), std::move(content), open.keys());
   record.header.first_ordinal = open.entries;
   append_raw({&record, 1}, {}, {});
   open.parts.push_back({body_id, part_index, record.offset, record.bytes_on_disk()});

@@ -174,7 +174,8 @@ std::vector<StateItem> Spool::Impl::last_sequences(const Segment& segment) const
 
 // The list of live segments. Made once there is room: a new segment must be on it.
 Result<Commit> Spool::Impl::append_list() {
-  const auto size = static_cast<std::uint32_t>(segments_item(index.numbers()).encoded_size() + 64);
+  const auto size =
+      static_cast<std::uint32_t>(segments_item(index.numbers()).encoded_size() + kRecordOverhead);
   if (auto room = journal.make_room(size, {0, size}, Use::vital); !room) return room.error();
   return append_states({segments_item(index.numbers())}, Use::vital);
 }
@@ -187,7 +188,8 @@ bool Spool::Impl::wants_compaction() const {
   std::uint64_t live = index.live_bytes() + 2 * states.bytes();
   for (const auto& [number, segment] : index.segments()) live += segment->said_bytes;
   if (used > 2 * live + 3 * segment_bytes) return true;
-  return is_full() && used > live + 3 * segment_bytes;
+  if (is_full()) return used > live + 3 * segment_bytes;
+  return compactor.has_old_keys();
 }
 
 bool Spool::Impl::is_full() const {

@@ -4,10 +4,13 @@
 namespace pannier::spool {
 
 Result<void> Spool::Impl::recover_and_start() {
-  auto recovered = recover(disk, id, {index, states, bodies, files, quarantine});
+  auto recovered = recover(
+      disk, id,
+      {index, states, bodies, files, quarantine, options.keys.get(), options.requires_encryption});
   if (!recovered) return recovered.error();
   recovery = std::move(recovered->report);
   last_queue = recovered->last_queue;
+  journal.use_keys(options.keys);
   if (auto made = files.make_first_spares(); !made) return made;
   if (auto begun = journal.start(recovered->last_number, recovered->end); !begun) return begun;
   std::vector<StateItem> items;
@@ -20,6 +23,37 @@ Result<void> Spool::Impl::recover_and_start() {
   started = *commit;
   for (PendingHorizon& pending : pending_horizons) pending.commit = *commit;
   check_dead = true;
+  flush();
+  return {};
+}
+
+// That they are enough for the segments that there are.
+Result<void> Spool::Impl::check_keys(const KeyRing* keys) const {
+  if (options.requires_encryption && (keys == nullptr || keys->current() == 0))
+    return Error{Errc::bad_config, "encryption is required, and no key is named to encrypt with"};
+  for (const auto& [number, segment] : index.segments()) {
+    const std::uint32_t key = segment->header().key_id;
+    if (key == 0) continue;
+    if (keys == nullptr || !keys->has(key))
+      return Error{Errc::bad_config, "key " + std::to_string(key) +
+                                         " is still needed and is not among the keys: put it back"};
+    if (!keys->agrees_with(*options.keys, key))
+      return Error{Errc::bad_config, "key " + std::to_string(key) +
+                                         " is in use and has become another one: put the first one "
+                                         "back, and give the new one a number of its own"};
+  }
+  return {};
+}
+
+Result<void> Spool::Impl::use_keys(std::shared_ptr<const KeyRing> keys) {
+  if (auto fit = check_keys(keys.get()); !fit) return fit;
+  const std::uint32_t before = journal.current_key();
+  options.keys = keys;
+  journal.use_keys(std::move(keys));
+  check_dead = true;
+  // A group begins the new segment; when there is no room now, a later one does.
+  if (journal.is_open() && !closed && journal.current_key() != before)
+    static_cast<void>(append_list());
   flush();
   return {};
 }

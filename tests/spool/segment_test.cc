@@ -260,7 +260,7 @@ TEST(Segment, IsSealedInPlaceWhenItsLastMessageAloneHasTimesAndAGroup) {
     target.due = target.expiry = time;
     target.group = static_cast<std::uint64_t>(time);
     Group group;
-    group.publish({1, {}, Slice::copy_of("x"), 0, 0, 0, Codec::none, {}}, {&target, 1});
+    group.publish({1, {}, Slice::copy_of("x"), 0, 0, 0, {}}, {&target, 1});
     ASSERT_TRUE(spool->append(group));
     spool->flush();
   };

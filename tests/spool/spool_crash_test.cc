@@ -57,6 +57,21 @@ TEST_F(SpoolCrash, KeepsThemWithCompressedMessagesToo) {
   EXPECT_GT(counts.compacted_bytes, 0u);
 }
 
+TEST_F(SpoolCrash, KeepsThemEncryptedToo) {
+  ModelCounts counts;
+  KeyBytes key;
+  key.fill(std::byte{7});
+  for (std::uint64_t seed = 2000; seed < 2060; ++seed) {
+    ModelRun run;
+    run.seed = seed;
+    run.codecs = {Codec::none, Codec::zstd};
+    run.options.keys = std::make_shared<KeyRing>(std::map<std::uint32_t, KeyBytes>{{5, key}}, 5);
+    run.options.requires_encryption = true;
+    ASSERT_THAT(run_model(run, counts), IsEmpty());
+  }
+  EXPECT_GT(counts.compacted_bytes, 0u);
+}
+
 TEST_F(SpoolCrash, TheModelNoticesASyncThatDoesNothing) {
   int noticed = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
