@@ -99,7 +99,7 @@ void TimeIndex::scan(Fetch& fetch, RunName name, const Entries& entries) const {
   }
 }
 
-void TimeIndex::note(Fetch& fetch, const Entry& now, bool matches) {
+void TimeIndex::note(Fetch& fetch, const Entry& now, bool matches) const {
   std::vector<std::uint64_t>& bits = fetch.counted[now.segment];
   const std::size_t word = now.ordinal / 64u;
   const std::uint64_t bit = std::uint64_t{1} << (now.ordinal % 64u);
@@ -108,12 +108,21 @@ void TimeIndex::note(Fetch& fetch, const Entry& now, bool matches) {
   if (matches) keep(fetch, now);
 }
 
-// Sorting out now and then what is not among the lowest costs less than a heap.
-void TimeIndex::keep(Fetch& fetch, const Entry& entry) {
+// By the place that it was found at: not if it has moved since.
+bool TimeIndex::is_live(const Entry& entry) const {
+  const Segment* segment = index_.segment(entry.segment);
+  return segment != nullptr && index_.is_live(*segment, entry);
+}
+
+// Sorting out now and then what is not among the lowest costs less than a heap. What has moved or
+// is finished takes no place away from others.
+void TimeIndex::keep(Fetch& fetch, const Entry& entry) const {
   const auto key = [&](const Entry& of) { return key_of(of, fetch.column); };
   if (fetch.cut && key(entry) >= *fetch.cut) return;
   fetch.lowest.push_back(entry);
   if (fetch.lowest.size() < fetch.max + fetch.max / 4 + kSlack) return;
+  std::erase_if(fetch.lowest, [this](const Entry& kept) { return !is_live(kept); });
+  if (fetch.lowest.size() <= fetch.max) return;
   const auto end = fetch.lowest.begin() + static_cast<std::ptrdiff_t>(fetch.max);
   std::ranges::nth_element(fetch.lowest, end, {}, key);
   fetch.cut = key(*end);
@@ -140,9 +149,8 @@ TimedEntries TimeIndex::gather(Fetch& fetch) const {
       timed.matching += segment->count_unsettled(bits);
   const auto key = [&](const Entry& of) { return key_of(of, fetch.column); };
   for (const Entry& entry : fetch.lowest) {
-    const Segment* segment = index_.segment(entry.segment);
-    if (segment == nullptr || !index_.is_live(*segment, entry)) continue;
-    const Entry now = segment->current(entry);
+    if (!is_live(entry)) continue;
+    const Entry now = index_.segment(entry.segment)->current(entry);
     const bool is_whole = !fetch.cut || key(now) < *fetch.cut;
     if (key(now) == key(entry) && is_whole) timed.entries.push_back(now);
   }
@@ -163,8 +171,7 @@ void TimeIndex::on_change(const Entry& now) {
   for (const Shared& fetch : fetches_) {
     if (fetch->queue != now.queue || fetch->column != TimeColumn::due) continue;
     if (!fetch->scanned.contains({now.segment, lane_of(now)})) continue;
-    const Segment* segment = index_.segment(now.segment);
-    if (segment == nullptr || !index_.is_live(*segment, now)) continue;
+    if (!is_live(now)) continue;
     const TimeKey key = key_of(now, TimeColumn::due);
     note(*fetch, now, key.time != 0 && key > fetch->after);
   }

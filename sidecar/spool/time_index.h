@@ -78,8 +78,9 @@ class TimeIndex {
   void step(const Shared& fetch);
   void plan(Fetch& fetch) const;
   void scan(Fetch& fetch, RunName name, const Entries& entries) const;
-  static void note(Fetch& fetch, const Entry& now, bool matches);
-  static void keep(Fetch& fetch, const Entry& entry);
+  void note(Fetch& fetch, const Entry& now, bool matches) const;
+  void keep(Fetch& fetch, const Entry& entry) const;
+  bool is_live(const Entry& entry) const;
   void finish(const Shared& fetch);
   void answer(const Shared& fetch, Result<TimedEntries> result);
   TimedEntries gather(Fetch& fetch) const;

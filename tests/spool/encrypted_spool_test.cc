@@ -200,7 +200,7 @@ TEST_F(EncryptedSpool, MovesToANewKeyUntilTheOldOneIsNotNeeded) {
     queue = spool.make_queue();
     for (int id = 0; id < 300; ++id) {
       spool->release(*publish(spool, queue, id));
-      if (id % 9 == 0) spool.settle_down();
+      if (id % 40 == 0) spool.settle_down();
     }
     EXPECT_THAT(spool->key_ids(), ElementsAre(1));
     ASSERT_TRUE(spool->use_keys(ring_of({2, 1})));

@@ -221,14 +221,14 @@ class TimeModel {
   }
 
   void publish_some() {
-    for (std::uint64_t n = below(40); n > 0; --n) {
+    for (std::uint64_t n = below(200); n > 0; --n) {
       const auto entry =
           publish(*spool_, queue(), {time(), time()}, static_cast<Priority>(below(3)), below(900));
       if (entry) entries_[{entry->queue, entry->sequence}] = *entry;
     }
   }
   Name any() {
-    auto at = entries_.lower_bound({queue(), below(4000)});
+    auto at = entries_.lower_bound({queue(), below(12'000)});
     return at == entries_.end() ? entries_.begin()->first : at->first;
   }
   void change_some() {
@@ -349,7 +349,7 @@ class TimeModel {
 
 TEST(TimeIndex, SaysWhatIsThereWhateverHappensWhileItReads) {
   std::uint64_t compacted = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     TimeModel model(seed);
     model.run();
     compacted += model.compacted();
