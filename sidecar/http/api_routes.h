@@ -21,6 +21,7 @@ enum class Call : std::uint8_t {
   queues,
   queue,
   peek,
+  stream,  // GET /v1/queues/{q}/stream
 };
 
 struct Route {

@@ -34,6 +34,7 @@ std::optional<Sample> sample_of(Call call) {
     case Call::queues: return Sample{"GET", "/v1/queues", "", {Verb::publish, Verb::consume}};
     case Call::queue: return Sample{"GET", "/v1/queues/orders", "", {Verb::publish, Verb::consume}};
     case Call::peek: return Sample{"GET", "/v1/queues/orders/peek", "", {Verb::consume}};
+    case Call::stream: return Sample{"GET", "/v1/queues/orders/stream", "", {Verb::consume}};
   }
   return {};
 }
