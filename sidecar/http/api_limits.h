@@ -26,6 +26,7 @@ struct ApiLimits {
   std::uint64_t stream_unsent_bytes = 64u << 10;  // of one; then it gets nothing more
   std::uint64_t streams_bytes_max = 32u << 20;    // of all
   std::size_t stream_settles = 1'000;             // of one socket, that wait for the disk
+  std::chrono::milliseconds socket_close_wait = std::chrono::seconds(2);  // for the client's
   std::chrono::milliseconds stream_beat = std::chrono::seconds(15);
   std::size_t answers_waiting = 65'536;  // for a sync, or for room
   std::chrono::milliseconds wait_max = std::chrono::minutes(5);

@@ -64,6 +64,7 @@ void HttpSession::on_spool_room() {
 
 void HttpSession::wind_down() {
   if (is_closed_ || reading_ == Reading::stopped) return;
+  if (reading_ == Reading::stream) return;  // whose user ends it: a last word may be answered
   if (incoming_ && !incoming_->is_rejected) {
     const ExchangePointer exchange = incoming_->exchange;
     stop();

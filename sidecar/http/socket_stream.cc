@@ -37,10 +37,13 @@ bool SocketStream::wants_bytes() const {
 
 void SocketStream::on_bytes(ByteView bytes) {
   const auto self = shared_from_this();
-  while (!is_closed_) {
+  while (!is_finished_) {
     auto event = reader_.next(bytes);
     if (!event) return;
-    on_event(std::move(*event));
+    if (!is_closed_)
+      on_event(std::move(*event));
+    else if (event->opcode == Opcode::close)  // or a fault
+      finish();
   }
 }
 
@@ -48,6 +51,7 @@ void SocketStream::on_event(WebSocketReader::Event event) {
   if (event.fault) {
     leave(true);
     waiting_.clear();
+    has_heard_close_ = true;  // whatever comes is nothing that could be read
     return close_with(close_frame(*event.fault, event.payload));
   }
   switch (event.opcode) {
@@ -59,7 +63,10 @@ void SocketStream::on_event(WebSocketReader::Event event) {
       append_frame(pong, Opcode::pong, event.payload);
       return put_answer(std::move(pong));
     }
-    case Opcode::close: leave(true); return close_with(answer_to_close(event.payload));
+    case Opcode::close:
+      leave(true);
+      has_heard_close_ = true;
+      return close_with(answer_to_close(event.payload));
     case Opcode::binary:
       leave(true);
       return close_with(close_frame(CloseCode::unsupported, "expected text"));
@@ -89,7 +96,8 @@ void SocketStream::on_written(std::uint64_t bytes) {
 }
 
 void SocketStream::on_end() {
-  is_closed_ = true;
+  is_closed_ = is_finished_ = true;
+  close_until_.reset();
   waiting_.clear();
   ApiStream::on_end();
 }
@@ -121,6 +129,14 @@ void SocketStream::close_when_answered() {
   if (is_closed_ || last_frame_.empty() || !waiting_.empty()) return;
   put(last_frame_);
   is_closed_ = true;
+  if (has_heard_close_) return finish();
+  close_until_ = context().clock.now() + context().limits.socket_close_wait;
+  arm();
+}
+
+void SocketStream::finish() {
+  is_finished_ = true;
+  close_until_.reset();
   exchange()->finish();
 }
 
@@ -137,7 +153,7 @@ void SocketStream::answer(std::uint64_t waiting, std::string_view members) {
 }
 
 std::optional<Clock::time_point> SocketStream::next_time() const {
-  if (waiting_.empty()) return {};
+  if (waiting_.empty()) return close_until_;
   return waiting_.begin()->second.until;
 }
 
@@ -147,6 +163,7 @@ void SocketStream::on_time(Clock::time_point now) {
     waiting_.erase(waiting_.begin());
     say(late);
   }
+  if (close_until_ && *close_until_ <= now) return finish();
   close_when_answered();
 }
 

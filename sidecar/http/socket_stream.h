@@ -52,6 +52,7 @@ class SocketStream final : public ApiStream {
   void put_answer(std::string frame);
   void close_with(std::string frame);
   void close_when_answered();
+  void finish();
 
   const OnCommand on_command_;
   WebSocketReader reader_;
@@ -61,6 +62,9 @@ class SocketStream final : public ApiStream {
   std::size_t answer_bytes_ = 0;
   std::string last_frame_;  // the close, once answers that wait have come
   bool is_closed_ = false;  // the close is out
+  bool has_heard_close_ = false;
+  std::optional<Clock::time_point> close_until_;  // the client's answer to ours is awaited
+  bool is_finished_ = false;
 };
 
 }  // namespace pannier::http

@@ -119,6 +119,7 @@ TEST_F(ApiSocket, ClosesOnWhatBreaksTheProtocolAndGivesBackWhatItHad) {
     EXPECT_EQ(hears(socket).size(), 1u);
     sends(socket, bytes);
     EXPECT_EQ(close_in(socket), code);
+    if (code == 1003) sends(socket, client_frame(Opcode::close, ""));
     EXPECT_TRUE(socket->is_finished);
     sends(socket, client_frame(Opcode::text, "{}"));
     EXPECT_EQ(socket->reads(), "") << "nothing more is heard";
@@ -159,6 +160,14 @@ TEST_F(ApiSocket, IsToldWhyItEnds) {
   frames = server_frames(last->reads());
   ASSERT_EQ(frames.size(), 2u);
   EXPECT_EQ(frames[1].second.substr(0, 2), "\x03\xE9");
+  EXPECT_FALSE(last->is_finished) << "before its client has heard it";
+  sends(last, client_frame(Opcode::ping, "p") + client_frame(Opcode::close, "\x03\xE9"));
+  EXPECT_TRUE(last->is_finished);
+  EXPECT_EQ(last->reads(), "");
+  EXPECT_FALSE(orphan->is_finished);
+  agent.clock.advance(seconds(2));
+  orphan->wakes();
+  EXPECT_TRUE(orphan->is_finished) << "or does not say so";
 }
 
 TEST_F(ApiSocket, ReadsNoMoreWhileItsAnswersAreNotRead) {

@@ -42,7 +42,10 @@ class FakeExchange final : public Exchange {
     answered = std::move(head);
     stream = std::move(user);
   }
-  void finish() override { is_finished = true; }
+  void finish() override {
+    is_finished = true;
+    wake_ = {};
+  }
   void cut_off() override { is_cut_off = true; }
   void on_gone(std::function<void()> gone) override { gone_ = std::move(gone); }
   void wake_at(std::optional<Clock::time_point> when, std::function<void()> wake) override {
