@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "sidecar/http/cloud_events.h"
 #include "sidecar/http/json_text.h"
+#include "sidecar/http/openapi.h"
 
 namespace pannier::http {
 namespace {
 
 constexpr std::string_view kCalls =
-    "POST and GET /{queue}; GET /v1/queues and /v1/queues/{queue}; POST "
+    "POST and GET /{queue}; GET /v1/openapi.json; GET /v1/queues and /v1/queues/{queue}; POST "
     "/v1/queues/{queue}/messages, "
     "receive, ack, nack and extend; GET /v1/queues/{queue}/peek and stream; DELETE "
     "/v1/queues/{queue}/messages";
@@ -74,13 +76,16 @@ Result<Plan> ApiHandler::plan(const Request& head) {
   Plan plan;
   plan.body_bytes_max = limits_.request_bytes_max;
   plan.may_upgrade = route.call == Call::stream;
+  if (route.call == Call::openapi) plan.login = Login::none;
   if (route.call == Call::publish) {
     plan.body_bytes_max = limits_.message_bytes_max;
     plan.takes_parts = true;
   } else if (route.call == Call::messages) {
     const std::string type = media_type(head.field("Content-Type").value_or(""));
     const bool is_document = (type == "application/json" && head.parameter("batch") != "false") ||
-                             type == "application/x-ndjson" || head.parameter("batch") == "true";
+                             type == "application/x-ndjson" ||
+                             (type == kEventsBatchType && head.parameter("batch") != "false") ||
+                             head.parameter("batch") == "true";
     plan.body_bytes_max = is_document ? limits_.batch_bytes_max : limits_.message_bytes_max;
     plan.takes_parts = !is_document;
   }
@@ -122,6 +127,7 @@ void ApiHandler::dispatch(const ExchangePtr& exchange, const Route& route) {
     case Call::queue: return show(exchange, route);
     case Call::peek: return peek(exchange, route);
     case Call::stream: return open_stream(exchange, route);
+    case Call::openapi: return exchange->answer(openapi_answer());
   }
 }
 

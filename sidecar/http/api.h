@@ -87,7 +87,7 @@ class ApiHandler final : public Handler {
   bool try_publish(const ExchangePtr& exchange, const queue::QueuePtr& queue,
                    const queue::MessagePtr& message, const std::string& id);
   void messages(const ExchangePtr& exchange, const Route& route);
-  void batch(const ExchangePtr& exchange, const Route& route, bool is_ndjson);
+  void batch(const ExchangePtr& exchange, const Route& route, std::string_view type);
   bool try_batch(const ExchangePtr& exchange, const queue::QueuePtr& queue,
                  const std::vector<queue::MessagePtr>& batch, const std::string& ids);
 

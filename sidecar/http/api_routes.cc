@@ -33,6 +33,7 @@ Route choose(std::string_view method, std::string queue, std::span<const Method>
 
 Route route_of(const Request& request) {
   static const Method kQueue[] = {{"GET", Call::take}, {"POST", Call::publish}};
+  static const Method kOpenapi[] = {{"GET", Call::openapi}};
   static const Method kQueues[] = {{"GET", Call::queues}};
   static const Method kOne[] = {{"GET", Call::queue}};
   static const std::vector<Path> kPaths = {
@@ -47,6 +48,8 @@ Route route_of(const Request& request) {
   if (segments.empty() || segments.front().empty()) return {};
   if (segments.front() != "v1")
     return segments.size() == 1 ? choose(request.method, segments[0], kQueue) : Route{};
+  if (segments.size() == 2 && segments[1] == "openapi.json")
+    return choose(request.method, {}, kOpenapi);
   if (segments.size() < 2 || segments.size() > 4 || segments[1] != "queues") return {};
   if (segments.size() == 2) return choose(request.method, {}, kQueues);
   if (segments[2].empty()) return {};

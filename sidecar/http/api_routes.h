@@ -21,7 +21,8 @@ enum class Call : std::uint8_t {
   queues,
   queue,
   peek,
-  stream,  // GET /v1/queues/{q}/stream
+  stream,
+  openapi,  // GET /v1/openapi.json: the last, for tests
 };
 
 struct Route {

@@ -114,8 +114,8 @@ Result<std::shared_ptr<ApiHandler::Settling>> ApiHandler::settle_all(const queue
   std::set<StreamPtr> streams;
   for (auto& [name, receipt] : receipts->own) {
     auto origin = queue->origin_of(receipt);
-    if (const auto holder = stream_context_->holders.find(receipt.delivery);
-        holder != stream_context_->holders.end()) {
+    const auto holder = stream_context_->holders.find(receipt.delivery);
+    if (holder != stream_context_->holders.end() && holder->second->holds(*queue, receipt)) {
       streams.insert(holder->second->shared_from_this());
       holder->second->release(receipt.delivery);
     }

@@ -170,6 +170,11 @@ void ApiStream::on_written(std::uint64_t bytes) {
   regain();
 }
 
+bool ApiStream::holds(const queue::Queue& queue, const queue::Receipt& receipt) const {
+  const auto held = held_.find(receipt.delivery);
+  return held != held_.end() && held->second.receipt == receipt && &queue == queue_.get();
+}
+
 void ApiStream::release(std::uint64_t delivery) {
   context_->holders.erase(delivery);
   const auto held = held_.find(delivery);
@@ -247,7 +252,8 @@ void ApiStream::end(const Error& why) {
 
 void ApiStream::leave(bool counts) {
   if (std::exchange(is_over_, true)) return;
-  if (std::exchange(is_consuming_, false)) queue_->remove_consumer(*this);
+  const bool was_consuming = std::exchange(is_consuming_, false);
+  if (was_consuming) queue_->remove_consumer(*this);
   for (const Pending& pending : pending_)  // which nobody has seen
     static_cast<void>(queue_->give_back(pending.delivery.receipt, {false}));
   for (const auto& [delivery, held] : held_) {
@@ -260,6 +266,7 @@ void ApiStream::leave(bool counts) {
   unwritten_.clear();
   pending_bytes_ = 0;
   recharge();
+  if (was_consuming) context_->registry.consumer_left(queue_);
 }
 
 void ApiStream::on_end() {

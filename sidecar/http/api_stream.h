@@ -55,6 +55,8 @@ class ApiStream : public queue::Consumer,
   // Off its queue, without a word; calls do nothing from now on.
   void leave(bool counts);
 
+  // Just that delivery, not one that somebody made up.
+  bool holds(const queue::Queue& queue, const queue::Receipt& receipt) const;
   // A delivery of its is settled, or lives longer; once all of a call are, regain().
   void release(std::uint64_t delivery);
   void prolong(std::uint64_t delivery, Clock::time_point until);

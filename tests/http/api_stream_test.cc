@@ -143,6 +143,30 @@ TEST_F(ApiStreams, GivesBackWhatAClientHadWhenItGoes) {
   EXPECT_EQ(again[1]["deliveryCount"], 0) << "which nobody saw";
 }
 
+TEST_F(ApiStreams, BelievesNoReceiptThatSomebodyMadeUp) {
+  agent.publish("orders", "a");
+  agent.publish("orders", "b");
+  const auto stream = streams("?max=1&autoAck=true");
+  agent.turn();
+  const std::string id = events_in(stream->reads_unwritten()).at(0).id;
+  std::string forged = id;
+  forged[23] = forged[23] == '0' ? '1' : '0';  // another message, by the same delivery
+  EXPECT_EQ(settles("ack", {{"receipts", {forged}}}), 409u);
+  stream->reads();
+  EXPECT_EQ(reads(stream).size(), 1u) << "settled as it was written, and the next came";
+  EXPECT_TRUE(queue->empty());
+}
+
+TEST_F(ApiStreams, IsTheLastConsumerOfAQueueThatGoesWithIt) {
+  queue::QueueDefinition definition;
+  definition.name = "passing";
+  definition.auto_delete = true;
+  ASSERT_TRUE(agent.registry->declare_queue(std::move(definition), 0));
+  const auto stream = agent.gets("/v1/queues/passing/stream");
+  stream.fake->goes();
+  EXPECT_FALSE(agent.find("passing"));
+}
+
 TEST_F(ApiStreams, SaysALastWordWhenItsQueueGoesOrTheRightOrTheAgent) {
   const auto orphan = streams();
   EXPECT_TRUE(agent.registry->delete_queue("orders", 0, false, false));

@@ -50,6 +50,7 @@ class FakeExchange final : public Exchange {
   void on_gone(std::function<void()> gone) override { gone_ = std::move(gone); }
   void wake_at(std::optional<Clock::time_point> when, std::function<void()> wake) override {
     wake_at_time = when;
+    ++wakes_set;
     wake_ = std::move(wake);
   }
 
@@ -71,6 +72,11 @@ class FakeExchange final : public Exchange {
   void wakes() {
     wake_at_time.reset();
     if (auto wake = std::exchange(wake_, {})) wake();
+  }
+  std::string reads_unwritten() const {
+    std::string all;
+    for (std::size_t i = next_piece_; i < pieces.size(); ++i) all += text(pieces[i]);
+    return all;
   }
   // Of a stream: all that was put since the last time, and written.
   std::string reads() {
@@ -95,6 +101,7 @@ class FakeExchange final : public Exchange {
   std::optional<std::uint64_t> announced_size;
   std::vector<Slice> pieces;
   std::optional<Clock::time_point> wake_at_time;
+  int wakes_set = 0;
   bool is_cut_off = false;
   std::shared_ptr<StreamUser> stream;
   bool is_finished = false;
