@@ -237,7 +237,7 @@ Result<void> ApiHandler::settle_of(SocketStream& stream, std::string_view text, 
   if (auto may = may_wait(); !may) return may;
   const auto all = settle_all(stream.queue(), *args, is_ack);
   if (!all) return all.error();
-  const std::shared_ptr<Settling> settling = *all;
+  const std::shared_ptr<Settling>& settling = *all;
   if (settling->settled.empty())
     return stream.say(none_stands_members(settling->stale)), Result<void>();
   const std::string late = "\"type\":\"error\"," +
