@@ -64,6 +64,7 @@ void Agent::Impl::on_members_text(const std::string& text) {
 void Agent::Impl::apply(const Policy& policy) {
   const queue::Applied applied = registry_->apply(policy);
   access_->apply(policy);
+  if (api_) api_->on_policy();
   if (puller_) puller_->apply(policy);
   if (pusher_) pusher_->apply(policy);
   leases_.on_policy();

@@ -2,20 +2,22 @@
 
 #include <algorithm>
 
+#include "sidecar/http/cloud_events.h"
 #include "sidecar/http/json_text.h"
+#include "sidecar/http/openapi.h"
 
 namespace pannier::http {
 namespace {
 
 constexpr std::string_view kCalls =
-    "POST and GET /{queue}; GET /v1/queues and /v1/queues/{queue}; POST "
+    "POST and GET /{queue}; GET /v1/openapi.json; GET /v1/queues and /v1/queues/{queue}; POST "
     "/v1/queues/{queue}/messages, "
-    "receive, ack, nack and extend; GET /v1/queues/{queue}/peek; DELETE "
+    "receive, ack, nack and extend; GET /v1/queues/{queue}/peek and stream; DELETE "
     "/v1/queues/{queue}/messages";
 
 bool is_refused_when_closing(Call call) {
   return call == Call::publish || call == Call::messages || call == Call::take ||
-         call == Call::receive;
+         call == Call::receive || call == Call::stream;
 }
 
 }  // namespace
@@ -36,6 +38,17 @@ ApiHandler::ApiHandler(queue::Registry& registry, const queue::Access& access, c
       limits_(limits),
       held_(std::make_shared<HeldBytes>()),
       alive_(std::make_shared<ApiHandler*>(this)) {
+  const auto of_streams = std::make_shared<HeldBytes>();
+  of_streams->bytes_max = limits_.streams_bytes_max;
+  of_streams->on_room = [this] {
+    registry_.context().loop.post([this, alive = alive_] {
+      if (*alive != nullptr) on_streams_room();
+    });
+  };
+  stream_context_ = std::make_shared<StreamContext>(
+      StreamContext{registry_, clock_, limits_, of_streams, {}, [this](const StreamPtr& stream) {
+                      streams_.erase(stream);
+                    }});
   held_->bytes_max = limits_.received_bytes_max;
   held_->on_room = [this] {
     registry_.context().loop.post([this, alive = alive_] {
@@ -47,6 +60,9 @@ ApiHandler::ApiHandler(queue::Registry& registry, const queue::Access& access, c
 ApiHandler::~ApiHandler() {
   *alive_ = nullptr;
   held_->on_room = {};
+  stream_context_->on_over = {};
+  for (const StreamPtr& stream : std::exchange(streams_, {})) stream->leave(false);
+  stream_context_->held->on_room = {};
   for (const TakerPtr& taker : std::exchange(takers_, {})) {
     taker->end();
     taker->give_back_all(false);
@@ -59,13 +75,17 @@ Result<Plan> ApiHandler::plan(const Request& head) {
   const Route route = route_of(head);
   Plan plan;
   plan.body_bytes_max = limits_.request_bytes_max;
+  plan.may_upgrade = route.call == Call::stream;
+  if (route.call == Call::openapi) plan.login = Login::none;
   if (route.call == Call::publish) {
     plan.body_bytes_max = limits_.message_bytes_max;
     plan.takes_parts = true;
   } else if (route.call == Call::messages) {
     const std::string type = media_type(head.field("Content-Type").value_or(""));
     const bool is_document = (type == "application/json" && head.parameter("batch") != "false") ||
-                             type == "application/x-ndjson" || head.parameter("batch") == "true";
+                             type == "application/x-ndjson" ||
+                             (type == kEventsBatchType && head.parameter("batch") != "false") ||
+                             head.parameter("batch") == "true";
     plan.body_bytes_max = is_document ? limits_.batch_bytes_max : limits_.message_bytes_max;
     plan.takes_parts = !is_document;
   }
@@ -106,6 +126,8 @@ void ApiHandler::dispatch(const ExchangePtr& exchange, const Route& route) {
     case Call::queues: return list(exchange);
     case Call::queue: return show(exchange, route);
     case Call::peek: return peek(exchange, route);
+    case Call::stream: return open_stream(exchange, route);
+    case Call::openapi: return exchange->answer(openapi_answer());
   }
 }
 
@@ -151,7 +173,7 @@ void ApiHandler::attempt_until(const ExchangePtr& exchange, std::function<bool()
 void ApiHandler::retry() {
   while (!for_room_.empty()) {
     const std::shared_ptr<Retry> first = for_room_.front();
-    if (!first->is_over && !first->exchange->is_gone()) {
+    if (!first->is_over && !(first->exchange && first->exchange->is_gone())) {
       if (!first->attempt()) return;
       first->is_over = true;  // its timer finds that out
     }
@@ -173,12 +195,14 @@ void ApiHandler::on_synced(queue::Commit synced) {
 void ApiHandler::close(std::string_view reason) {
   closing_ = reason;
   const Error error(Errc::closed, *closing_);
+  for (const StreamPtr& stream : std::set<StreamPtr>(streams_)) stream->end(error);
   for (const TakerPtr& taker : std::set<TakerPtr>(takers_)) {
     drop(taker);
     fail(*taker->exchange, error);
   }
   for (const auto& waiting : for_room_) {
-    if (waiting->is_over || !is_refused_when_closing(route_of(waiting->exchange->request()).call))
+    if (waiting->is_over || !waiting->exchange ||
+        !is_refused_when_closing(route_of(waiting->exchange->request()).call))
       continue;
     fail(*waiting->end(), error);
   }

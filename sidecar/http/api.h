@@ -6,10 +6,10 @@
 // does not.
 //
 // api.cc routes and keeps what waits; api_publish.cc, api_batch.cc, api_take.cc, api_receive.cc,
-// api_settle.cc and api_queues.cc do what they say.
+// api_settle.cc and api_queues.cc do what they say; api_push.cc makes streams and hears their
+// clients.
 #pragma once
 
-#include <chrono>
 #include <deque>
 #include <functional>
 #include <map>
@@ -17,31 +17,17 @@
 #include <set>
 #include <string_view>
 
+#include "sidecar/http/api_limits.h"
 #include "sidecar/http/api_routes.h"
+#include "sidecar/http/api_stream.h"
 #include "sidecar/http/api_taker.h"
 #include "sidecar/http/exchange.h"
 #include "sidecar/queue/registry.h"
 
 namespace pannier::http {
 
-struct ApiLimits {
-  std::uint64_t message_bytes_max = 16u << 20;
-  std::uint64_t properties_bytes_max = 64u << 10;
-  std::uint64_t batch_bytes_max = 4u << 20;  // the request
-  std::size_t batch_messages_max = 4'096;
-  std::uint64_t request_bytes_max = 256u << 10;  // of calls whose body is arguments
-  std::size_t receive_messages_max = 1'000;
-  std::uint64_t receive_bytes_max = 4u << 20;    // but for one message alone
-  std::uint64_t received_bytes_max = 32u << 20;  // on their way to all takers
-  std::size_t peek_messages_max = 100;
-  std::size_t takes_waiting = 10'000;
-  std::size_t answers_waiting = 65'536;  // for a sync, or for room
-  std::chrono::milliseconds wait_max = std::chrono::minutes(5);
-  std::chrono::milliseconds lease_max = std::chrono::hours(12);
-  std::chrono::milliseconds linger{100};  // of a receive that has something, for more
-  std::chrono::milliseconds room_wait = std::chrono::seconds(5);
-  std::chrono::milliseconds settle_wait = std::chrono::seconds(30);
-};
+class JsonArgs;
+class SocketStream;
 
 class ApiHandler final : public Handler {
  public:
@@ -60,7 +46,10 @@ class ApiHandler final : public Handler {
   // We are going: who waits for messages or room is told, and new publishes and takes are refused.
   // Settles go on, and answers that wait for a sync still come.
   void close(std::string_view reason);
+  // Who may what has changed: streams whose client may not consume any more end.
+  void on_policy();
 
+  std::size_t streams() const { return streams_.size(); }
   std::size_t waiting_takes() const { return takers_.size(); }
   std::size_t waiting_answers() const { return for_sync_.size() + for_room_.size(); }
 
@@ -69,7 +58,7 @@ class ApiHandler final : public Handler {
   struct Streaming;
   // What waits for room in the spool. False: it waits on.
   struct Retry {
-    ExchangePtr exchange;
+    ExchangePtr exchange;  // null: whoever waits has a time limit of its own
     std::function<bool()> attempt;
     bool is_over = false;  // answered otherwise, or the client has gone
 
@@ -98,7 +87,7 @@ class ApiHandler final : public Handler {
   bool try_publish(const ExchangePtr& exchange, const queue::QueuePtr& queue,
                    const queue::MessagePtr& message, const std::string& id);
   void messages(const ExchangePtr& exchange, const Route& route);
-  void batch(const ExchangePtr& exchange, const Route& route, bool is_ndjson);
+  void batch(const ExchangePtr& exchange, const Route& route, std::string_view type);
   bool try_batch(const ExchangePtr& exchange, const queue::QueuePtr& queue,
                  const std::vector<queue::MessagePtr>& batch, const std::string& ids);
 
@@ -126,6 +115,22 @@ class ApiHandler final : public Handler {
   void settle(const ExchangePtr& exchange, const Route& route);
   void extend(const ExchangePtr& exchange, const Route& route);
   void answer_durable(const ExchangePtr& exchange, const std::shared_ptr<Settling>& settling);
+  Result<std::shared_ptr<Settling>> settle_all(const queue::QueuePtr& queue, const JsonArgs& args,
+                                               bool is_ack);
+  Result<std::shared_ptr<Settling>> extend_all(const queue::QueuePtr& queue, const JsonArgs& args);
+  // `wait` tries again and again what it is given. Calls back once.
+  using WaitForRoom = std::function<void(std::function<bool()> attempt)>;
+  void make_durable(const std::shared_ptr<Settling>& settling,
+                    const std::function<void(bool is_durable)>& done, const WaitForRoom& wait);
+
+  // api_push.cc
+  void open_stream(const ExchangePtr& exchange, const Route& route);
+  Result<StreamOptions> stream_options(const Request& request, const queue::Queue& queue) const;
+  void command(SocketStream& stream, std::string_view text);
+  Result<void> carry_out(SocketStream& stream, std::string_view text);
+  Result<void> settle_of(SocketStream& stream, std::string_view text, bool is_ack);
+  Result<void> extend_of(SocketStream& stream, std::string_view text);
+  void on_streams_room();
 
   // api_queues.cc
   void list(const ExchangePtr& exchange);
@@ -141,6 +146,8 @@ class ApiHandler final : public Handler {
   std::deque<std::shared_ptr<Retry>> for_room_;
   std::set<TakerPtr> takers_;
   std::shared_ptr<HeldBytes> held_;
+  std::shared_ptr<StreamContext> stream_context_;
+  std::set<StreamPtr> streams_;
   std::optional<std::string> closing_;
   std::shared_ptr<ApiHandler*> alive_;  // for callbacks that may come later than we are
 };

@@ -1,25 +1,35 @@
 #include "sidecar/http/api.h"
-#include "sidecar/http/batch_reader.h"
+#include "sidecar/http/cloud_events.h"
 #include "sidecar/http/json_text.h"
 #include "sidecar/http/message_fields.h"
+#include "sidecar/http/trace_context.h"
 
 namespace pannier::http {
+namespace {
 
-// NDJSON is a batch; an array of JSON is one when its first element is a message, or ?batch says
-// so. Everything else is one message as it stands.
+constexpr std::string_view kNdjsonType = "application/x-ndjson";
+
+bool has_trace(const BatchItem& item) {
+  return item.properties.headers && trace_context_in(*item.properties.headers);
+}
+
+}  // namespace
+
+// NDJSON is a batch, and so are events; an array of JSON is one when its first element is a
+// message, or ?batch says so. Everything else is one message as it stands.
 void ApiHandler::messages(const ExchangePtr& exchange, const Route& route) {
   const Request& request = exchange->request();
   const std::string type = media_type(request.field("Content-Type").value_or(""));
   const auto asked = request.parameter("batch");
   if (asked && asked != "true" && asked != "false")
     return fail(*exchange, {Errc::bad_argument, "'batch': expected true or false"});
-  const bool is_ndjson = type == "application/x-ndjson";
-  const bool may_be = is_ndjson || (type == "application/json" && is_batch(request.body.text()));
-  if (asked ? asked == "true" : may_be) return batch(exchange, route, is_ndjson);
+  const bool may_be = type == kNdjsonType || type == kEventsBatchType ||
+                      (type == "application/json" && is_batch(request.body.text()));
+  if (asked ? asked == "true" : may_be) return batch(exchange, route, type);
   publish(exchange, route);
 }
 
-void ApiHandler::batch(const ExchangePtr& exchange, const Route& route, bool is_ndjson) {
+void ApiHandler::batch(const ExchangePtr& exchange, const Route& route, std::string_view type) {
   const Request& request = exchange->request();
   if (auto may = may_wait(); !may) return fail(*exchange, may.error());
   for (const std::string_view name :
@@ -34,13 +44,19 @@ void ApiHandler::batch(const ExchangePtr& exchange, const Route& route, bool is_
     return fail(*exchange,
                 {Errc::too_large,
                  "a batch has at most " + std::to_string(limits_.batch_bytes_max) + " bytes"});
-  auto items = is_ndjson ? read_ndjson(text, limits_.batch_messages_max)
-                         : read_array(text, limits_.batch_messages_max);
+  auto items = type == kNdjsonType        ? read_ndjson(text, limits_.batch_messages_max)
+               : type == kEventsBatchType ? read_events(text, limits_.batch_messages_max)
+                                          : read_array(text, limits_.batch_messages_max);
   if (!items) return fail(*exchange, items.error());
   if (items->empty()) return fail(*exchange, {Errc::bad_argument, "a batch without messages"});
   std::vector<queue::MessagePtr> made;
   std::string ids = "[";
+  const auto trace = trace_context_of(request);  // of those that have none of their own
   for (BatchItem& item : *items) {
+    if (trace && !has_trace(item)) {
+      if (!item.properties.headers) item.properties.headers.emplace();
+      set_trace_context(*item.properties.headers, *trace);
+    }
     if (ids.size() > 1) ids += ',';
     append_string(ids, *item.properties.message_id);
     made.push_back(make_message(std::string_view(route.queue).substr(0, queue::kNameSizeMax),

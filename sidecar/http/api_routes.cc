@@ -1,7 +1,9 @@
 #include "sidecar/http/api_routes.h"
 
 #include <algorithm>
+#include <set>
 #include <span>
+#include <vector>
 
 #include "common/quantity.h"
 
@@ -31,6 +33,7 @@ Route choose(std::string_view method, std::string queue, std::span<const Method>
 
 Route route_of(const Request& request) {
   static const Method kQueue[] = {{"GET", Call::take}, {"POST", Call::publish}};
+  static const Method kOpenapi[] = {{"GET", Call::openapi}};
   static const Method kQueues[] = {{"GET", Call::queues}};
   static const Method kOne[] = {{"GET", Call::queue}};
   static const std::vector<Path> kPaths = {
@@ -39,11 +42,14 @@ Route route_of(const Request& request) {
       {"ack", {{"POST", Call::ack}}},
       {"nack", {{"POST", Call::nack}}},
       {"extend", {{"POST", Call::extend}}},
-      {"peek", {{"GET", Call::peek}}}};
+      {"peek", {{"GET", Call::peek}}},
+      {"stream", {{"GET", Call::stream}}}};
   const auto& segments = request.segments;
   if (segments.empty() || segments.front().empty()) return {};
   if (segments.front() != "v1")
     return segments.size() == 1 ? choose(request.method, segments[0], kQueue) : Route{};
+  if (segments.size() == 2 && segments[1] == "openapi.json")
+    return choose(request.method, {}, kOpenapi);
   if (segments.size() < 2 || segments.size() > 4 || segments[1] != "queues") return {};
   if (segments.size() == 2) return choose(request.method, {}, kQueues);
   if (segments[2].empty()) return {};
@@ -53,18 +59,22 @@ Route route_of(const Request& request) {
 }
 
 Result<void> check_parameters(const Route& route, const Request& request) {
-  const std::string_view known = route.call == Call::take       ? "wait"
-                                 : route.call == Call::messages ? "batch"
-                                 : route.call == Call::peek     ? "max"
-                                                                : "";
-  std::size_t count = 0;
+  std::vector<std::string_view> known;
+  if (route.call == Call::take) known = {"wait"};
+  if (route.call == Call::messages) known = {"batch"};
+  if (route.call == Call::peek) known = {"max"};
+  if (route.call == Call::stream) known = {"max", "autoAck", "ackTimeout"};
+  std::set<std::string_view> seen;
   for (const auto& [name, value] : request.query) {
-    if (known.empty() || name != known)
-      return Error{Errc::bad_argument,
-                   "unknown query parameter " + quoted_for_people(name) +
-                       (known.empty() ? ": this call has none"
-                                      : ": this call knows '" + std::string(known) + "'")};
-    if (++count > 1) return Error{Errc::bad_argument, "'" + name + "' is given twice"};
+    if (std::ranges::find(known, std::string_view(name)) == known.end()) {
+      std::string those;
+      for (const std::string_view each : known)
+        those += (those.empty() ? ": this call knows '" : ", '") + std::string(each) + "'";
+      return Error{Errc::bad_argument, "unknown query parameter " + quoted_for_people(name) +
+                                           (known.empty() ? ": this call has none" : those)};
+    }
+    if (!seen.insert(name).second)
+      return Error{Errc::bad_argument, "'" + name + "' is given twice"};
   }
   return {};
 }

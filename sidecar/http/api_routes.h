@@ -21,6 +21,8 @@ enum class Call : std::uint8_t {
   queues,
   queue,
   peek,
+  stream,
+  openapi,  // GET /v1/openapi.json: the last, for tests
 };
 
 struct Route {

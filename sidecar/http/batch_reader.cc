@@ -7,6 +7,7 @@
 #include "common/random.h"
 #include "sidecar/http/json_text.h"
 #include "sidecar/http/message_fields.h"
+#include "sidecar/http/trace_context.h"
 
 namespace pannier::http {
 namespace {
@@ -136,12 +137,15 @@ class Reader final : public nlohmann::json_sax<Json> {
     item_ = {};
     item_.properties.delivery_mode = 2;
     headers_ = {};
+    trace_ = {};
     has_body_ = false;
     return true;
   }
   bool end_message() {
     if (!has_body_) return fail("none of body, bodyText and bodyBase64");
     if (!item_.properties.message_id) item_.properties.message_id = to_text(random_uuid());
+    if (const auto trace = trace_context(std::move(trace_.parent), std::move(trace_.state)))
+      set_trace_context(headers_, *trace);
     if (!headers_.empty()) item_.properties.headers = std::move(headers_);
     items_.push_back(std::move(item_));
     return true;
@@ -206,13 +210,19 @@ class Reader final : public nlohmann::json_sax<Json> {
         {"replyTo", &queue::Properties::reply_to}};
     const auto known = std::ranges::find(kTexts, std::string_view(key_),
                                          &std::pair<std::string_view, Member>::first);
-    const bool is_known = known != std::end(kTexts) || key_ == "group" || is_body_key(key_);
+    const bool is_trace = key_ == "traceparent" || key_ == "tracestate";
+    const bool is_known =
+        known != std::end(kTexts) || key_ == "group" || is_trace || is_body_key(key_);
     if (!text && is_known) return fail("'" + key_ + "': expected a string");
     if (key_ == "bodyText") return item_.body = Slice::copy_of(*text), with_type("text/plain");
     if (key_ == "bodyBase64") {
       const auto bytes = from_base64(*text);
       if (!bytes) return fail("'bodyBase64': no valid base64");
       item_.body = Slice::copy_of(*bytes);
+      return true;
+    }
+    if (is_trace) {
+      (key_ == "traceparent" ? trace_.parent : trace_.state) = std::move(*text);
       return true;
     }
     if (is_known && text->size() > kShortTextMax)
@@ -241,6 +251,7 @@ class Reader final : public nlohmann::json_sax<Json> {
   std::string header_;
   BatchItem item_;
   queue::Table headers_;
+  TraceContext trace_;
   bool has_body_ = false;
   bool is_raw_ = false;
   std::string raw_;

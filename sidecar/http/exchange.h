@@ -1,4 +1,5 @@
-// Exchange: one request and its answer; and Handler, who answers.
+// Exchange: one request and its answer; Handler, who answers; StreamUser, whose answer does not
+// end.
 //
 // The session makes an exchange for each request. A handler may keep it for as long as it likes:
 // once the client has gone, or the answer is made, calls do nothing. Answers of one connection
@@ -15,6 +16,20 @@
 #include "sidecar/queue/access.h"
 
 namespace pannier::http {
+
+// Who speaks on a stream: see Exchange::open. The session holds it until on_end.
+class StreamUser {
+ public:
+  virtual ~StreamUser() = default;
+  // After an upgrade: what the client sends, as it arrives.
+  virtual void on_bytes(ByteView bytes) = 0;
+  // False: no more of them is read before something has been put or written.
+  virtual bool wants_bytes() const { return true; }
+  // So many bytes of all that was put have been written to the socket.
+  virtual void on_written(std::uint64_t bytes) = 0;
+  // Once, and the last call: the client has gone, or all is written after finish().
+  virtual void on_end() = 0;
+};
 
 class Exchange {
  public:
@@ -37,6 +52,12 @@ class Exchange {
   virtual void put(Slice piece) = 0;
   // The body cannot be completed: the connection ends in its midst, so that the client knows.
   virtual void cut_off() = 0;
+  // Instead of answer(): a body without an end that is known, put() by put(), until finish(); or,
+  // with the status 101, the connection is the user's own from here on, both ways. Out of handle()
+  // only: nothing else is read from the connection, which ends with the stream. A timer of
+  // wake_at() goes on.
+  virtual void open(Response head, std::shared_ptr<StreamUser> user) = 0;
+  virtual void finish() = 0;
 
   // Once, when the client goes before there is an answer.
   virtual void on_gone(std::function<void()> gone) = 0;
@@ -56,6 +77,7 @@ struct Plan {
   Login login = Login::required;
   std::uint64_t body_bytes_max = 0;  // more is 413
   bool takes_parts = false;  // beyond HttpLimits::part_bytes the body goes to the spool in parts
+  bool may_upgrade = false;  // to a WebSocket; elsewhere asking for one is 501
 };
 
 class Handler {

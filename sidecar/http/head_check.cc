@@ -67,7 +67,8 @@ class HeadCheck {
       if (seen_[i]) return bad("more than one field " + std::string(kSingle[i]));
       seen_[i] = value.data() == nullptr ? std::string_view("") : value;
     }
-    if (same_name(name, "Upgrade") && !same_name(value.substr(0, 2), "h2"))
+    if (same_name(name, "Upgrade") && !same_name(value.substr(0, 2), "h2") &&
+        !same_name(value, "websocket"))
       return Refusal{501, "not_supported", "no other protocol is spoken here"};
     return {};
   }

@@ -50,7 +50,28 @@ void HttpExchange::begin(Response head, std::uint64_t size, std::function<void()
   answer(std::move(head), std::move(done));
 }
 
+void HttpExchange::open(Response head, std::shared_ptr<StreamUser> user) {
+  if (session_ == nullptr || is_answered_) return;
+  if (head.status != 101 && !is_sendable(head)) return answer(std::move(head), {});  // as 500
+  response_ = std::move(head);
+  user_ = std::move(user);
+  is_answered_ = true;
+  charges_.clear();
+  wake_at_.reset(), wake_ = {}, gone_ = {};
+  session_->on_stream(*this);
+}
+
+void HttpExchange::finish() {
+  if (session_ == nullptr || !user_ || std::exchange(is_finished_, true)) return;
+  wake_at_.reset(), wake_ = {};
+  session_->on_answer();
+}
+
 void HttpExchange::put(Slice piece) {
+  if (session_ != nullptr && user_ && !is_finished_) {
+    pieces_.push_back(std::move(piece));
+    return session_->on_answer();
+  }
   if (session_ == nullptr || left_ == 0 || is_cut_) return;
   is_asked_ = false;
   if (piece.size() > left_) {
@@ -63,7 +84,7 @@ void HttpExchange::put(Slice piece) {
 }
 
 void HttpExchange::cut_off() {
-  if (session_ == nullptr || is_cut_ || (is_answered_ && left_ == 0)) return;
+  if (session_ == nullptr || is_cut_ || (is_answered_ && left_ == 0 && !user_)) return;
   is_answered_ = is_cut_ = true;
   charges_.clear();
   wake_at_.reset(), wake_ = {}, gone_ = {};
@@ -75,7 +96,7 @@ void HttpExchange::on_gone(std::function<void()> gone) {
 }
 
 void HttpExchange::wake_at(std::optional<Clock::time_point> when, std::function<void()> wake) {
-  if (session_ == nullptr || is_answered_) return;
+  if (session_ == nullptr || is_finished_ || (is_answered_ && !user_)) return;
   wake_at_ = when;
   wake_ = when ? std::move(wake) : nullptr;
   session_->on_wake_moved();
@@ -94,11 +115,13 @@ void HttpExchange::end(bool whole, queue::Registry& registry) {
   is_gone_ = !whole;
   const auto gone = std::exchange(gone_, {});
   const auto done = std::exchange(done_, {});
+  const auto user = std::exchange(user_, {});
   on_room_ = {}, wake_ = {};
   wake_at_.reset();
   charges_.clear();
   pieces_.clear();
   response_.body = {};
+  if (user) user->on_end();
   if (is_answered_ && done) done(whole);
   if (!is_answered_ && gone) gone();
   if (request_.body_id != 0) registry.spool().abort_body(std::exchange(request_.body_id, 0));

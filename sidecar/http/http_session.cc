@@ -27,6 +27,7 @@ Result<void> HttpSession::on_bytes(ByteView bytes) {
     dropped_bytes_ += bytes.size();
     return {};
   }
+  if (reading_ == Reading::stream) return hear_stream(bytes);
   input_.insert(input_.end(), bytes.begin(), bytes.end());
   process();
   return {};
@@ -34,6 +35,8 @@ Result<void> HttpSession::on_bytes(ByteView bytes) {
 
 bool HttpSession::wants_bytes() const {
   if (reading_ == Reading::room) return false;
+  if (reading_ == Reading::stream && stream_->user_)
+    return !stream_->is_upgrade() || stream_->user_->wants_bytes();
   const std::size_t held = reading_ == Reading::stopped ? dropped_bytes_ : input_.size();
   return held < context_.limits.pipelined_bytes;
 }
@@ -45,6 +48,7 @@ void HttpSession::on_closed() {
   incoming_.reset();
   const auto sending = std::exchange(sending_, {});
   const auto exchanges = std::exchange(exchanges_, {});
+  const auto stream = std::exchange(stream_, {});  // one of them
   for (const Sending& sent : sending) sent.exchange->end(false, context_.registry);
   for (const ExchangePointer& exchange : exchanges) exchange->end(false, context_.registry);
   input_.clear();
@@ -60,6 +64,7 @@ void HttpSession::on_spool_room() {
 
 void HttpSession::wind_down() {
   if (is_closed_ || reading_ == Reading::stopped) return;
+  if (reading_ == Reading::stream) return;  // whose user ends it: a last word may be answered
   if (incoming_ && !incoming_->is_rejected) {
     const ExchangePointer exchange = incoming_->exchange;
     stop();

@@ -42,6 +42,7 @@ class HttpSession final : public net::Session {
     login,  // credentials are being checked
     body,
     room,     // the spool has none for the body's next part
+    stream,   // the last request's answer is one: no other request is heard
     stopped,  // nothing more is heard; the connection ends when all is answered
   };
   enum class Limit : std::uint8_t { none, idle, head, body };
@@ -53,6 +54,7 @@ class HttpSession final : public net::Session {
 
   // Of HttpExchange
   void on_answer();
+  void on_stream(HttpExchange& exchange);
   void on_wake_moved();
   // Of HttpContext
   void on_spool_room();
@@ -73,6 +75,11 @@ class HttpSession final : public net::Session {
   void refuse(const Refusal& refusal);
   void stop();
   bool is_held_up() const;
+
+  // Streams
+  Result<void> hear_stream(ByteView bytes);
+  void put_stream_piece(HttpExchange& exchange, const Slice& piece);
+  void tell_stream_written(std::uint64_t written);
 
   // Answers
   void write_answers();
@@ -102,6 +109,7 @@ class HttpSession final : public net::Session {
   std::deque<Sending> sending_;            // put out, and not all written
   std::uint64_t put_bytes_ = 0;
   std::size_t unsent_ = 0;
+  std::shared_ptr<HttpExchange> stream_;  // the exchange that reading_ is about
   bool is_processing_ = false;
   bool is_writing_ = false;
   bool is_closed_ = false;

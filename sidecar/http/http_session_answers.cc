@@ -10,6 +10,7 @@ namespace pannier::http {
 namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
 // What is unsent is counted in TLS's bytes: a record is with the peer only once it is whole.
 constexpr std::uint64_t kTlsRecordBytes = 17u << 10;
 
@@ -53,20 +54,30 @@ bool HttpSession::write_first(HttpExchange& exchange) {
   }
   if (!std::exchange(exchange.has_head_out_, true)) write_head(exchange);
   for (const Slice& piece : std::exchange(exchange.pieces_, {})) {
+    if (exchange.user_) {
+      put_stream_piece(exchange, piece);
+      continue;
+    }
     put(piece);
     asks_later_ = asks_later_ || (piece.empty() && exchange.left_ > 0);
   }
-  return exchange.left_ == 0;
+  if (!exchange.user_) return exchange.left_ == 0;
+  if (!exchange.is_finished_) return false;
+  if (exchange.is_in_chunks()) put(as_bytes(kLastChunk));
+  stop();  // the connection ends with it
+  return true;
 }
 
 void HttpSession::write_head(HttpExchange& exchange) {
   const bool is_last = reading_ == Reading::stopped && exchanges_.size() == 1;
   const bool has_content = exchange.response_.status != 204;
   HeadOptions options;
-  if (has_content)
+  options.is_in_chunks = exchange.is_in_chunks();
+  if (exchange.is_upgrade()) options.upgrade = "websocket";
+  if (has_content && !exchange.user_)
     options.content_length =
         exchange.is_streamed_ ? exchange.size_ : exchange.response_.body.size();
-  options.closes = !exchange.keeps_alive_ || is_last;
+  options.closes = (!exchange.keeps_alive_ || is_last || exchange.user_) && !exchange.is_upgrade();
   options.says_keep_alive = exchange.is_http10_;
   options.date = context_.date();
   put(as_bytes(response_head(exchange.response_, options)));
@@ -89,6 +100,8 @@ void HttpSession::on_sent(std::size_t unsent_bytes) {
   std::uint64_t missing = unsent();
   if (unsent_ > 0 && peer_->is_tls) missing += kTlsRecordBytes;
   const std::uint64_t written = put_bytes_ - std::min(put_bytes_, missing);
+  tell_stream_written(written);
+  if (is_closed_) return;
   while (!sending_.empty() && sending_.front().end <= written) {
     const ExchangePointer sent = std::move(sending_.front().exchange);
     sending_.pop_front();

@@ -21,16 +21,24 @@ void HttpSession::process() {
       case Reading::body: goes_on = read_body(); break;
       case Reading::login:
       case Reading::room:
+      case Reading::stream:
       case Reading::stopped: goes_on = false; break;
     }
   }
   is_processing_ = false;
+  Bytes of_stream;
+  if (reading_ == Reading::stream && at_ < input_.size())
+    of_stream.assign(input_.begin() + static_cast<std::ptrdiff_t>(at_), input_.end());
+  if (reading_ == Reading::stream) at_ = input_.size();
   if (is_closed_ || reading_ == Reading::stopped) at_ = input_.size();
   input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(at_));
   at_ = 0;
   if (input_.empty() && input_.capacity() > context_.limits.header_bytes) Bytes().swap(input_);
   write_answers();
   follow_limit();
+  if (of_stream.empty() || reading_ != Reading::stream || hear_stream(of_stream)) return;
+  stop();
+  wants_close_ = true;
 }
 
 // Too much is waiting already: to be answered, or to be written.
@@ -111,6 +119,9 @@ void HttpSession::take_head(std::string_view text) {
   if (is_closed_ || !incoming_) return;
   if (!plan) return reject(problem(plan.error(), exchange.request_.target));
   incoming_->plan = *plan;
+  if (const auto wanted = exchange.request_.field("Upgrade");
+      wanted && same_name(*wanted, "websocket") && (!plan->may_upgrade || head.is_http10))
+    return refuse({501, "not_supported", "no other protocol is spoken at that path"});
   if (head.length > plan->body_bytes_max)
     return reject(
         problem(Error{Errc::too_large,

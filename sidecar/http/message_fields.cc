@@ -5,6 +5,8 @@
 
 #include "common/quantity.h"
 #include "common/random.h"
+#include "sidecar/http/cloud_events.h"
+#include "sidecar/http/trace_context.h"
 
 namespace pannier::http {
 namespace {
@@ -17,17 +19,6 @@ std::string lower(std::string_view text) {
   for (char& each : result)
     if (each >= 'A' && each <= 'Z') each = static_cast<char>(each + 32);
   return result;
-}
-
-bool travels(std::string_view name) {
-  return name == "traceparent" || name == "tracestate" || name.starts_with("ce-");
-}
-
-bool is_name(std::string_view name) {
-  return !name.empty() && std::ranges::all_of(name, [](char each) {
-    return (each >= 'a' && each <= 'z') || (each >= '0' && each <= '9') || each == '-' ||
-           each == '_' || each == '.';
-  });
 }
 
 // Nothing that could end the line, or that the next reader would trim.
@@ -103,10 +94,8 @@ Result<queue::Properties> properties_of(const Request& request) {
     if (!text) return text.error();
     if (*text) headers.set(std::string(header), std::move(**text));
   }
-  for (const auto& [name, value] : request.fields) {
-    const std::string known = lower(name);
-    if (travels(known)) headers.set(known, value);
-  }
+  if (const auto trace = trace_context_of(request)) set_trace_context(headers, *trace);
+  if (auto added = add_event_attributes(request, headers); !added) return added.error();
   if (!headers.empty()) properties.headers = std::move(headers);
   return properties;
 }
@@ -142,8 +131,12 @@ Fields fields_of(const queue::Delivery& delivery) {
     if (text == nullptr) continue;
     if (name == kGroupHeader) add(fields, "Pannier-Group", *text);
     if (name == kKeyHeader) add(fields, "Idempotency-Key", *text);
-    if (travels(name) && is_name(name)) add(fields, name, *text);
   }
+  if (const auto trace = trace_context_in(*properties.headers)) {
+    add(fields, "traceparent", trace->parent);
+    add(fields, "tracestate", trace->state);
+  }
+  for (const auto& [name, value] : event_fields(*properties.headers)) add(fields, name, value);
   return fields;
 }
 

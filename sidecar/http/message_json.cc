@@ -8,6 +8,7 @@
 #include "common/quantity.h"
 #include "common/utf8.h"
 #include "sidecar/http/json_text.h"
+#include "sidecar/http/trace_context.h"
 
 namespace pannier::http {
 namespace {
@@ -99,6 +100,10 @@ void append_message(std::string& out, const ShownMessage& shown) {
   if (properties.headers) {
     if (const queue::Value* group = properties.headers->find("x-group"))
       if (const std::string* text = group->as_text()) append_text(out, "group", *text);
+    if (const auto trace = trace_context_in(*properties.headers)) {
+      append_text(out, "traceparent", trace->parent);
+      if (!trace->state.empty()) append_text(out, "tracestate", trace->state);
+    }
     out += ",\"headers\":";
     append_value(out, *properties.headers);
   }

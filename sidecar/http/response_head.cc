@@ -67,6 +67,8 @@ std::string response_head(const Response& response, const HeadOptions& options) 
                      [&name = name](std::string_view ours) { return same_name(ours, name); }))
       add(name, value);
   if (options.content_length) add("Content-Length", std::to_string(*options.content_length));
+  if (options.is_in_chunks) add("Transfer-Encoding", "chunked");
+  if (!options.upgrade.empty()) add("Upgrade", options.upgrade), add("Connection", "Upgrade");
   if (options.closes) add("Connection", "close");
   if (!options.closes && options.says_keep_alive) add("Connection", "keep-alive");
   return head + "\r\n\r\n";

@@ -23,6 +23,8 @@ bool is_sendable(const Response& response);
 
 struct HeadOptions {
   std::optional<std::uint64_t> content_length;  // nothing: the status has no content
+  bool is_in_chunks = false;
+  std::string_view upgrade = {};  // to that protocol, with status 101
   bool closes = false;
   bool says_keep_alive = false;  // to HTTP/1.0
   std::string_view date;

@@ -20,7 +20,8 @@ constexpr std::string_view kExtend = R"({"receipts": ["RECEIPT"], "timeout": "1m
 // call.
 std::optional<Sample> sample_of(Call call) {
   switch (call) {
-    case Call::none: return {};
+    case Call::none:
+    case Call::openapi: return {};  // about this program, not about what it holds
     case Call::publish: return Sample{"POST", "/orders", "x", {Verb::publish}};
     case Call::take: return Sample{"GET", "/orders", "", {Verb::consume}};
     case Call::messages:
@@ -34,6 +35,7 @@ std::optional<Sample> sample_of(Call call) {
     case Call::queues: return Sample{"GET", "/v1/queues", "", {Verb::publish, Verb::consume}};
     case Call::queue: return Sample{"GET", "/v1/queues/orders", "", {Verb::publish, Verb::consume}};
     case Call::peek: return Sample{"GET", "/v1/queues/orders/peek", "", {Verb::consume}};
+    case Call::stream: return Sample{"GET", "/v1/queues/orders/stream", "", {Verb::consume}};
   }
   return {};
 }

@@ -86,9 +86,12 @@ class ApiHarness : public queue::QueueHarness {
       path.remove_prefix(end);
     }
     if (mark < target.size()) {
-      const std::string_view query = target.substr(mark + 1);
-      const std::size_t equals = query.find('=');
-      request.query.emplace_back(query.substr(0, equals), query.substr(equals + 1));
+      for (std::string_view query = target.substr(mark + 1); !query.empty();) {
+        const std::string_view one = query.substr(0, query.find('&'));
+        const std::size_t equals = one.find('=');
+        request.query.emplace_back(one.substr(0, equals), one.substr(equals + 1));
+        query.remove_prefix(std::min(one.size() + 1, query.size()));
+      }
     }
     request.fields = std::move(fields);
     request.body = Slice::copy_of(body);

@@ -89,6 +89,22 @@ TEST_F(ApiTake, WaitsForAMessageUntilItsTimeIsOver) {
     EXPECT_EQ(agent.gets("/orders?wait=" + std::string(bad)).status(), 400u) << bad;
 }
 
+TEST_F(ApiTake, CostsNothingWhileItWaits) {
+  const auto others = agent.registry->deadline();
+  const auto waiting = agent.gets("/orders?wait=5m");
+  const auto received = agent.posts("/v1/queues/orders/receive", R"({"wait":"5m"})");
+  agent.turn();
+  const auto until = agent.clock.now() + std::chrono::minutes(5);
+  for (int second = 0; second < 299; ++second) {
+    agent.clock.advance(seconds(1));
+    EXPECT_FALSE(agent.loop.run_one()) << "nothing is posted";
+  }
+  EXPECT_EQ(waiting->wake_at_time, until) << "one timer each, which was never moved";
+  EXPECT_EQ(received->wake_at_time, until);
+  EXPECT_EQ(waiting->wakes_set, 1);
+  EXPECT_EQ(agent.registry->deadline(), others) << "the queue has no timer for it";
+}
+
 TEST_F(ApiTake, LeavesTheQueueWithItsClient) {
   const auto gone = agent.gets("/orders?wait=20s");
   gone->goes();

@@ -21,6 +21,7 @@ def agent(tmp_path):
 @pytest.fixture
 def secured(tmp_path):
     with ConfiguredAgent(tmp_path / "secured") as agent:
+        agent.wait_for("listening", listener="https")  # the last one, behind amqps
         yield agent
 
 
