@@ -129,7 +129,6 @@ def tuned(w, **fields):
     p.hello()
     p.log_in()
     p.send(0, "connection.tune-ok", **fields)
-    p.gets_nothing(0)
     p.call(0, "connection.open", virtual_host="/")
 
 
