@@ -16,6 +16,7 @@ class RabbitMq(Server):
     """With the queue type that the kinds below choose."""
 
     queue_type = ""
+    settings = ""  # further lines of rabbitmq.conf
 
     def start(self):
         self.port = free_port()
@@ -26,7 +27,7 @@ class RabbitMq(Server):
         (self.folder / "environment").write_text("")
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
-            "log.file.level = info\n"
+            f"log.file.level = info\n{self.settings}"
         )
         # Erlang would leave one behind that outlives the node.
         epmd = {"ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1"}

@@ -30,6 +30,14 @@ void Channel::answer_after(queue::Commit commit, std::function<void()> answer) {
   session_.await_sync();
 }
 
+// A method that only servers send, or that there is not.
+Error Channel::not_for_us(MethodId method) {
+  const std::string number =
+      std::to_string(method.class_id) + "." + std::to_string(method.method_id);
+  if (is_method(method)) return {Errc::bad_argument, "unimplemented method " + number};
+  return {Errc::bad_syntax, "there is no method " + number};
+}
+
 Result<void> Channel::on_method(MethodId method, ByteView payload) {
   if (publishing_)
     return Error{Errc::unexpected, publishing_->has_header
@@ -42,26 +50,31 @@ Result<void> Channel::on_method(MethodId method, ByteView payload) {
     case ExchangeDeclare::kId.class_id: return on_exchange_method(method, payload);
     case QueueDeclare::kId.class_id: return on_queue_method(method, payload);
     case kBasicClass: return on_basic_method(method, payload);
+    case TxSelect::kId.class_id: return on_tx_method(method, payload);
     default: break;
   }
   if (method == ConfirmSelect::kId) {
-    const auto select = decode<ConfirmSelect>(payload);
+    const auto select = decode_request<ConfirmSelect>(payload);
     if (!select) return select.error();
+    if (tx_) return Error{Errc::precondition, "cannot switch from tx to confirm mode"};
     confirms_ = true;
     if (!select->no_wait) answer(ConfirmSelectOk{});
     return {};
   }
   if (method == ChannelFlow::kId) {
-    const auto flow = decode<ChannelFlow>(payload);
+    const auto flow = decode_request<ChannelFlow>(payload);
     if (!flow) return flow.error();
     flow_stopped_ = !flow->active;
     answer(ChannelFlowOk{flow->active});
     if (flow->active) pump_consumers();
     return {};
   }
-  if (method == ChannelFlowOk::kId) return {};
-  return Error{Errc::not_supported, "method " + std::to_string(method.class_id) + "." +
-                                        std::to_string(method.method_id)};
+  if (method == AccessRequest::kId) {
+    if (auto request = decode_request<AccessRequest>(payload); !request) return request.error();
+    answer(AccessRequestOk{1});
+    return {};
+  }
+  return not_for_us(method);
 }
 
 void Channel::on_synced(queue::Commit synced) {
@@ -89,6 +102,7 @@ void Channel::close(bool counts_deliveries) {
 
 void Channel::wind_down(bool counts_deliveries) {
   ended_ = true;
+  if (tx_) static_cast<void>(tx_rollback());
   for (auto& [tag, consumer] : consumers_) consumer->queue()->remove_consumer(*consumer);
   for (Unacked& unacked : unacked_)
     if (unacked.queue)
@@ -96,8 +110,11 @@ void Channel::wind_down(bool counts_deliveries) {
         queue.give_back(receipt, {counts_deliveries});
       });
   unacked_.clear();
-  unacked_count_ = 0;
+  unacked_count_ = consumed_unacked_ = 0;
   unacked_bytes_ = 0;
+  tx_.reset();
+  if (reply_consumer_) context_.replies.remove(reply_consumer_->name);
+  reply_consumer_.reset();
   if (publishing_ && publishing_->body_id && *publishing_->body_id)
     context_.registry.spool().abort_body(**publishing_->body_id);
   publishing_.reset();
@@ -111,7 +128,10 @@ void Channel::wind_down(bool counts_deliveries) {
 template void Channel::answer(const ExchangeDeclareOk&);
 template void Channel::answer(const ExchangeDeleteOk&);
 template void Channel::answer(const QueueDeclareOk&);
+template void Channel::answer(const BasicConsumeOk&);
 template void Channel::answer(const BasicQosOk&);
+template void Channel::answer(const TxRollbackOk&);
+template void Channel::answer(const TxSelectOk&);
 template void Channel::answer(const BasicCancel&);
 template void Channel::answer(const BasicCancelOk&);
 template void Channel::answer(const BasicRecoverOk&);

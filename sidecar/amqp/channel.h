@@ -43,10 +43,13 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   void wind_down(bool counts_deliveries) override;
   void close(bool counts_deliveries) override;
   bool is_streaming() const override { return !streams_.empty(); }
+  bool expects_content() const override { return publishing_.has_value(); }
   std::size_t held_bytes() const override { return streams_.held_bytes(); }
 
   ChannelId id() const { return id_; }
   std::size_t unacked() const { return unacked_count_; }
+  // An answer to a request of ours. It may be lost.
+  void deliver_reply(const queue::MessagePtr& message, std::shared_ptr<const void> body);
   std::size_t consumers() const { return consumers_.size(); }
 
  private:
@@ -58,6 +61,7 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
     std::uint64_t body_size = 0;
     std::uint64_t received = 0;
     Bytes properties;
+    std::vector<std::string> further_keys;  // of CC and BCC
     std::optional<Charge> charge;
     std::shared_ptr<std::byte[]> body;             // small ones whole
     Bytes part;                                    // large ones: the part that is filling
@@ -77,11 +81,35 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
     std::shared_ptr<std::uint32_t> credit;  // of its consumer; null for basic.get
     std::uint32_t bytes = 0;
   };
+  enum class Verdict : std::uint8_t { ack, requeue, discard };
+  // What a transaction has decided and not yet done, in order.
+  struct Tx {
+    explicit Tx(const AmqpLimits& limits, Budget& all)
+        : budget(limits.tx_bytes_per_channel, &all) {}
+    struct Publish {
+      queue::Transaction::Publish publish;
+      bool mandatory = false;
+      Charge charge;
+    };
+    struct Settled {
+      Unacked unacked;
+      Verdict verdict = Verdict::ack;
+    };
+    Budget budget;  // outlives what it counts
+    std::vector<Publish> publishes;
+    std::vector<Settled> settled;
+  };
+  struct ReplyConsumer {
+    std::string tag;
+    std::string name;
+  };
   struct Waiting {  // an answer that waits for a commit, or behind one that does
     queue::Commit commit = 0;
     std::function<void()> answer;
     bool is_get = false;  // waits for room in the output, too
   };
+
+  static Error not_for_us(MethodId method);
 
   // channel_topology.cc
   Result<void> on_exchange_method(MethodId method, ByteView payload);
@@ -104,11 +132,32 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   Result<void> flush_part();
   Result<void> finish_publish();
   queue::MessagePtr assembled() const;
-  Result<void> check_user_id(const queue::Properties& properties) const;
   Result<void> route(const queue::MessagePtr& message);
-  void give_back_message(const queue::MessagePtr& message);
+  Result<std::vector<queue::QueuePtr>> queues_for(const queue::Message& message);
+  std::shared_ptr<const void> hold_parts(const queue::MessagePtr& message);
+  void give_back_message(const queue::MessagePtr& message, std::shared_ptr<const void> body);
   void confirm(queue::Commit commit, bool refused);
   void release_confirms(queue::Commit synced);
+
+  // channel_properties.cc
+  Result<void> take_properties(ByteView bytes);
+  Result<void> take_further_keys(queue::Properties& properties, bool& is_changed);
+  Result<void> check_user_id(const queue::Properties& properties) const;
+
+  // channel_tx.cc
+  Result<void> on_tx_method(MethodId method, ByteView payload);
+  Result<void> tx_publish(std::vector<queue::QueuePtr> queues, const queue::MessagePtr& message);
+  Result<void> tx_commit();
+  Result<void> tx_rollback();
+  queue::Transaction transaction() const;
+  void finish_publishes(std::vector<Tx::Publish> publishes, const queue::Committed& committed);
+  void finish_settled(std::vector<Tx::Settled> settled);
+
+  // channel_reply.cc
+  Result<void> consume_replies(const BasicConsume& method);
+  bool cancel_replies(const BasicCancel& method);
+  Result<void> declare_reply_queue(const QueueDeclare& method);
+  void send_replies(const queue::MessagePtr& message, const std::shared_ptr<const void>& body);
 
   // channel_consume.cc
   Result<void> on_basic_method(MethodId method, ByteView payload);
@@ -120,7 +169,9 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   Result<void> nack(DeliveryTag tag, bool multiple, bool requeue);
   Result<void> recover(bool requeue, bool answer);
   using Settle = std::function<void(queue::Queue&, const queue::Receipt&)>;
-  Result<void> settle(DeliveryTag tag, bool multiple, const Settle& how);
+  static Settle settle_of(Verdict verdict);
+  Result<void> settle(DeliveryTag tag, bool multiple, Verdict verdict);
+  void release(const Unacked& unacked);
   // At once, or when all of it has been sent: until then its body must stay.
   void apply(Unacked& unacked, const Settle& how);
   void start_get(const queue::QueuePtr& queue, bool no_ack);
@@ -155,6 +206,8 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   SessionLink& session_;
   std::optional<Publishing> publishing_;
   bool confirms_ = false;
+  std::optional<Tx> tx_;
+  std::optional<ReplyConsumer> reply_consumer_;
   DeliveryTag next_publish_ = 1;
   std::deque<Confirm> pending_confirms_;
   std::deque<Waiting> waiting_;
@@ -166,6 +219,7 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   std::deque<Unacked> unacked_;  // by tag; settled ones stay until they are at the front
   std::size_t unacked_count_ = 0;
   std::uint64_t unacked_bytes_ = 0;
+  std::size_t consumed_unacked_ = 0;   // of them, those of consumers: what a prefetch counts
   std::uint16_t prefetch_ = 0;         // of consumers to come
   std::uint16_t global_prefetch_ = 0;  // of the channel
   bool flow_stopped_ = false;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "common/random.h"
@@ -8,15 +9,17 @@
 namespace pannier::amqp {
 
 Result<void> Channel::on_basic_method(MethodId method, ByteView payload) {
+  if (method == BasicPublish::kId) {
+    const auto publish = decode<BasicPublish>(payload);
+    if (!publish) return publish.error();
+    return on_publish(*publish);
+  }
   const auto with = [payload]<typename Method>(auto&& act, const Method*) -> Result<void> {
-    const auto decoded = decode<Method>(payload);
+    const auto decoded = decode_request<Method>(payload);
     if (!decoded) return decoded.error();
     return act(*decoded);
   };
   switch (method.method_id) {
-    case BasicPublish::kId.method_id:
-      return with([this](const auto& m) { return on_publish(m); },
-                  static_cast<const BasicPublish*>(nullptr));
     case BasicAck::kId.method_id:
       return with([this](const auto& m) { return ack(m.delivery_tag, m.multiple); },
                   static_cast<const BasicAck*>(nullptr));
@@ -34,7 +37,6 @@ Result<void> Channel::on_basic_method(MethodId method, ByteView payload) {
     case BasicCancel::kId.method_id:
       return with([this](const auto& m) { return cancel(m); },
                   static_cast<const BasicCancel*>(nullptr));
-    case BasicCancelOk::kId.method_id: return {};
     case BasicGet::kId.method_id:
       return with([this](const auto& m) { return get(m); }, static_cast<const BasicGet*>(nullptr));
     case BasicRecover::kId.method_id:
@@ -43,7 +45,7 @@ Result<void> Channel::on_basic_method(MethodId method, ByteView payload) {
     case BasicRecoverAsync::kId.method_id:
       return with([this](const auto& m) { return recover(m.requeue, false); },
                   static_cast<const BasicRecoverAsync*>(nullptr));
-    default: return Error{Errc::not_supported, "basic method " + std::to_string(method.method_id)};
+    default: return not_for_us(method);
   }
 }
 
@@ -61,6 +63,7 @@ Result<void> Channel::qos(const BasicQos& method) {
 }
 
 Result<void> Channel::consume(const BasicConsume& method) {
+  if (method.queue == kReplyTo) return consume_replies(method);
   auto name = queue_name(method.queue);
   if (!name) return name.error();
   auto found = context_.registry.find_queue(*name, session_.owner());
@@ -97,6 +100,7 @@ void Channel::begin(const std::string& tag, std::uint64_t serial) {
 }
 
 Result<void> Channel::cancel(const BasicCancel& method) {
+  if (cancel_replies(method)) return {};
   const auto found = consumers_.find(method.consumer_tag);
   if (found != consumers_.end()) {
     const std::unique_ptr<ChannelConsumer> consumer = std::move(found->second);
@@ -175,7 +179,7 @@ void Channel::send_get_ok(const queue::QueuePtr& queue, bool no_ack,
 
 bool Channel::is_at_limit() const {
   const AmqpLimits& limits = context_.limits;
-  return (global_prefetch_ != 0 && unacked_count_ >= global_prefetch_) ||
+  return (global_prefetch_ != 0 && consumed_unacked_ >= global_prefetch_) ||
          unacked_count_ >= limits.unacked_per_channel ||
          unacked_bytes_ >= limits.unacked_bytes_per_channel;
 }
@@ -203,6 +207,7 @@ void Channel::deliver(ChannelConsumer& consumer, queue::Queue& queue, queue::Del
 DeliveryTag Channel::remember(queue::QueuePtr queue, const queue::Delivery& delivery,
                               std::shared_ptr<std::uint32_t> credit) {
   const auto bytes = static_cast<std::uint32_t>(delivery.message->bytes());
+  if (credit) ++consumed_unacked_;
   unacked_.push_back(
       {next_delivery_, std::move(queue), delivery.receipt, std::move(credit), bytes});
   ++unacked_count_;
@@ -210,8 +215,18 @@ DeliveryTag Channel::remember(queue::QueuePtr queue, const queue::Delivery& deli
   return next_delivery_++;
 }
 
-// Applies `how` to one tag, or to all up to it; 0 with multiple is all.
-Result<void> Channel::settle(DeliveryTag tag, bool multiple, const Settle& how) {
+// It counts no more.
+void Channel::release(const Unacked& unacked) {
+  --unacked_count_;
+  unacked_bytes_ -= unacked.bytes;
+  if (!unacked.credit) return;
+  --*unacked.credit;
+  --consumed_unacked_;
+}
+
+// One tag, or all up to it; 0 with multiple is all. In a transaction it is done with the commit,
+// and only then frees what it holds.
+Result<void> Channel::settle(DeliveryTag tag, bool multiple, Verdict verdict) {
   const bool all = multiple && tag == 0;
   const auto at =
       std::lower_bound(unacked_.begin(), unacked_.end(), tag,
@@ -220,15 +235,16 @@ Result<void> Channel::settle(DeliveryTag tag, bool multiple, const Settle& how) 
     return Error{Errc::precondition, "unknown delivery tag " + std::to_string(tag)};
   const bool was_at_limit = is_at_limit();
   std::vector<queue::QueuePtr> with_credit;
+  const Settle how = settle_of(verdict);
   const auto finish = [&](Unacked& unacked) {
-    --unacked_count_;
-    unacked_bytes_ -= unacked.bytes;
-    if (unacked.credit) {
-      --*unacked.credit;
-      if (with_credit.empty() || with_credit.back() != unacked.queue)
+    if (tx_) {
+      tx_->settled.push_back({unacked, verdict});
+    } else {
+      release(unacked);
+      if (unacked.credit && (with_credit.empty() || with_credit.back() != unacked.queue))
         with_credit.push_back(unacked.queue);
+      apply(unacked, how);
     }
-    apply(unacked, how);
     unacked.queue.reset();
   };
   if (!multiple) finish(*at);
@@ -252,33 +268,40 @@ void Channel::apply(Unacked& unacked, const Settle& how) {
   if (!is_later) how(*unacked.queue, unacked.receipt);
 }
 
+Channel::Settle Channel::settle_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::ack:
+      // False: the message has timed out and is on its way again; a late ack is ignored.
+      return [](queue::Queue& queue, const queue::Receipt& receipt) {
+        static_cast<void>(queue.ack(receipt));
+      };
+    case Verdict::requeue:
+      return [](queue::Queue& queue, const queue::Receipt& receipt) {
+        static_cast<void>(queue.give_back(receipt, {}));
+      };
+    case Verdict::discard:
+      return [](queue::Queue& queue, const queue::Receipt& receipt) {
+        static_cast<void>(queue.discard(receipt));
+      };
+  }
+  std::abort();
+}
+
 Result<void> Channel::ack(DeliveryTag tag, bool multiple) {
-  // False from the queue: the message has timed out and is on its way again; a late ack is ignored.
-  return settle(tag, multiple, [](queue::Queue& queue, const queue::Receipt& receipt) {
-    static_cast<void>(queue.ack(receipt));
-  });
+  return settle(tag, multiple, Verdict::ack);
 }
 
 Result<void> Channel::nack(DeliveryTag tag, bool multiple, bool requeue) {
-  return settle(tag, multiple, [requeue](queue::Queue& queue, const queue::Receipt& receipt) {
-    if (requeue)
-      static_cast<void>(queue.give_back(receipt, {}));
-    else
-      static_cast<void>(queue.discard(receipt));
-  });
+  return settle(tag, multiple, requeue ? Verdict::requeue : Verdict::discard);
 }
 
 Result<void> Channel::recover(bool requeue, bool wants_answer) {
   if (!requeue) return Error{Errc::not_supported, "requeue=false"};
   for (Unacked& unacked : std::exchange(unacked_, {})) {
     if (!unacked.queue) continue;
-    if (unacked.credit) --*unacked.credit;
-    apply(unacked, [](queue::Queue& queue, const queue::Receipt& receipt) {
-      static_cast<void>(queue.give_back(receipt, {}));
-    });
+    release(unacked);
+    apply(unacked, settle_of(Verdict::requeue));
   }
-  unacked_count_ = 0;
-  unacked_bytes_ = 0;
   if (wants_answer) answer(BasicRecoverOk{});
   pump_consumers();
   return {};

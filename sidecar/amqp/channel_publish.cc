@@ -18,14 +18,6 @@ Result<void> Channel::on_publish(const BasicPublish& method) {
   return {};
 }
 
-// Whoever says who they are must be who they are (RabbitMQ's validated user-id).
-Result<void> Channel::check_user_id(const queue::Properties& properties) const {
-  if (!properties.user_id || *properties.user_id == session_.principal().name) return {};
-  return Error{Errc::precondition, "user_id property set to '" + *properties.user_id +
-                                       "' but authenticated user was '" +
-                                       session_.principal().name + "'"};
-}
-
 Result<void> Channel::on_header(ByteView payload) {
   if (!publishing_)
     return Error{Errc::unexpected, "expected method frame, got non method frame instead"};
@@ -37,17 +29,14 @@ Result<void> Channel::on_header(ByteView payload) {
   if (header->class_id != kBasicClass)
     return Error{Errc::unexpected, "expected content header for class 60, got one for class " +
                                        std::to_string(header->class_id) + " instead"};
-  // Checked once here, so that what is kept can be read by whoever delivers it.
-  const auto properties = queue::Properties::decode(header->properties);
-  if (!properties) return properties.error();
-  if (auto done = check_user_id(*properties); !done) return done;
+  if (header->weight != 0) return Error{Errc::unexpected, "a content header with a weight"};
   if (header->body_size > context_.limits.message_bytes_max)
     return Error{Errc::precondition, "message size " + std::to_string(header->body_size) +
                                          " is larger than configured max size " +
                                          std::to_string(context_.limits.message_bytes_max)};
+  if (auto done = take_properties(header->properties); !done) return done;
   publishing_->has_header = true;
   publishing_->body_size = header->body_size;
-  publishing_->properties.assign(header->properties.begin(), header->properties.end());
   publishing_->is_complete = publishing_->body_size == 0;
   if (publishing_->is_complete) return finish_publish();
   return start_body();
@@ -158,21 +147,36 @@ Result<void> Channel::finish_publish() {
   return done;
 }
 
+// By the routing key, and by those that CC and BCC add.
+Result<std::vector<queue::QueuePtr>> Channel::queues_for(const queue::Message& message) {
+  queue::Registry& registry = context_.registry;
+  if (publishing_->further_keys.empty())
+    return registry.route(message.exchange(), message.routing_key(), message);
+  std::vector<std::string_view> keys{message.routing_key()};
+  keys.insert(keys.end(), publishing_->further_keys.begin(), publishing_->further_keys.end());
+  return registry.route_any(message.exchange(), keys, message);
+}
+
+// The parts of a body that is in no queue: they go with the last who sends it.
+std::shared_ptr<const void> Channel::hold_parts(const queue::MessagePtr& message) {
+  if (message->parts == 0) return nullptr;
+  return {message.get(), [&spool = context_.registry.spool(), message](const void*) {
+            spool.abort_body(message->body_id);
+          }};
+}
+
 // Where it goes, whether that is allowed, and what its publisher is told.
 Result<void> Channel::route(const queue::MessagePtr& message) {
-  const auto drop_parts = [&] {
-    if (message->parts > 0) context_.registry.spool().abort_body(message->body_id);
-  };
-  auto queues = context_.registry.route(message->exchange(), message->routing_key(), *message);
+  auto queues = queues_for(*message);
   if (!queues) return queues.error();
   for (const queue::QueuePtr& queue : *queues)
     if (auto may = context_.access.may(session_.principal(), Verb::publish, queue->name()); !may)
       return may;
+  if (tx_) return tx_publish(std::move(*queues), message);
   if (queues->empty()) {
-    if (publishing_->method.mandatory)
-      give_back_message(message);
-    else
-      drop_parts();
+    const auto body = hold_parts(message);
+    send_replies(message, body);
+    if (publishing_->method.mandatory) give_back_message(message, body);
     confirm(0, false);
     return {};
   }
@@ -181,26 +185,25 @@ Result<void> Channel::route(const queue::MessagePtr& message) {
     const bool is_pressure = scope_of(published.error().code) == Scope::message;
     if (!is_pressure || !confirms_ || published.error().code == Errc::spool_busy)
       return published.error();
-    drop_parts();
+    hold_parts(message);
     confirm(0, true);
     return {};
   }
-  if (!published->taken) drop_parts();
+  if (!published->taken) hold_parts(message);
+  if (message->parts == 0) send_replies(message, nullptr);  // else its body is the queues'
   confirm(published->commit, published->refused);
   return {};
 }
 
-// Of a body in parts nothing is left once it has been sent back.
-void Channel::give_back_message(const queue::MessagePtr& message) {
+void Channel::give_back_message(const queue::MessagePtr& message,
+                                std::shared_ptr<const void> body) {
   constexpr ReplyCode code = ReplyCode::no_route;
   put_method(output(), id_,
              BasicReturn{static_cast<std::uint16_t>(code), std::string(name_of(code)),
                          std::string(message->exchange()), std::string(message->routing_key())});
   Content content;
   content.message = message;
-  content.done = [&spool = context_.registry.spool(), message](bool) {
-    if (message->parts > 0) spool.abort_body(message->body_id);
-  };
+  content.done = [body = std::move(body)](bool) {};  // it lasts until then
   streams_.put(std::move(content));
 }
 

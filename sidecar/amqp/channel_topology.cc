@@ -17,10 +17,19 @@ Result<void> not_default(const std::string& exchange) {
   return Error{Errc::access_denied, "operation not permitted on the default exchange"};
 }
 
+// RabbitMQ takes line breaks out of names.
+void strip(std::string& name) {
+  std::erase_if(name, [](char c) { return c == '\r' || c == '\n'; });
+}
+
 template <typename Method, typename Act>
 Result<void> with(ByteView payload, Act&& act) {
-  const auto decoded = decode<Method>(payload);
+  auto decoded = decode_request<Method>(payload);
   if (!decoded) return decoded.error();
+  if constexpr (requires { decoded->queue; }) strip(decoded->queue);
+  if constexpr (requires { decoded->exchange; }) strip(decoded->exchange);
+  if constexpr (requires { decoded->source; }) strip(decoded->source);
+  if constexpr (requires { decoded->destination; }) strip(decoded->destination);
   return act(*decoded);
 }
 
@@ -42,8 +51,7 @@ Result<void> Channel::on_exchange_method(MethodId method, ByteView payload) {
       return with<ExchangeBind>(payload, [this](const auto& m) { return exchange_bind(m); });
     case ExchangeUnbind::kId.method_id:
       return with<ExchangeUnbind>(payload, [this](const auto& m) { return exchange_unbind(m); });
-    default:
-      return Error{Errc::not_supported, "exchange method " + std::to_string(method.method_id)};
+    default: return not_for_us(method);
   }
 }
 
@@ -59,7 +67,7 @@ Result<void> Channel::on_queue_method(MethodId method, ByteView payload) {
       return with<QueuePurge>(payload, [this](const auto& m) { return queue_purge(m); });
     case QueueDelete::kId.method_id:
       return with<QueueDelete>(payload, [this](const auto& m) { return queue_delete(m); });
-    default: return Error{Errc::not_supported, "queue method " + std::to_string(method.method_id)};
+    default: return not_for_us(method);
   }
 }
 
@@ -137,12 +145,11 @@ Result<std::string> Channel::queue_name(const std::string& given) const {
 }
 
 Result<void> Channel::queue_declare(const QueueDeclare& method) {
+  if (method.queue.starts_with(kReplyTo)) return declare_reply_queue(method);
   queue::QueuePtr queue;
   queue::Commit commit = 0;
-  if (method.passive) {
-    auto name = queue_name(method.queue);
-    if (!name) return name.error();
-    auto found = context_.registry.find_queue(*name, session_.owner());
+  if (method.passive) {  // an empty name is none here
+    auto found = context_.registry.find_queue(method.queue, session_.owner());
     if (!found) return found.error();
     queue = *found;
   } else {

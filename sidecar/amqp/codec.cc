@@ -43,7 +43,7 @@ Result<ContentHeader> decode_content_header(ByteView payload) {
   ByteReader in(payload);
   ContentHeader header;
   header.class_id = in.be<std::uint16_t>();
-  in.skip(2);
+  header.weight = in.be<std::uint16_t>();
   header.body_size = in.be<std::uint64_t>();
   header.properties = in.rest();
   if (!in.ok()) return Error{Errc::bad_frame, "a content header is cut short"};

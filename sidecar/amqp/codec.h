@@ -1,10 +1,11 @@
 // Codec: methods, content headers and bodies to frames and back.
 //
-// decode answers bad_syntax when a payload does not hold the method's fields. Writers put whole
-// frames into an Output; bodies above Output's copy limit are not copied. Pure functions; any
-// thread.
+// decode answers bad_frame when a payload does not hold the method's fields, bad_syntax for a
+// table. Writers put whole frames into an Output; bodies above Output's copy limit are not copied.
+// Pure functions; any thread.
 #pragma once
 
+#include "common/utf8.h"
 #include "sidecar/amqp/wire.h"
 #include "sidecar/net/output.h"
 
@@ -19,7 +20,7 @@ Result<void> decode_into(Method& method, ByteView payload) {
   FieldReader reader(payload.size() < 4 ? ByteView() : payload.subspan(4));
   Method::fields(method, reader);
   if (reader.error()) return *reader.error();
-  if (!reader.ok()) return Error{Errc::bad_syntax, "a method is cut short"};
+  if (!reader.ok()) return Error{Errc::bad_frame, "a method is cut short"};
   return {};
 }
 
@@ -27,6 +28,24 @@ template <typename Method>
 Result<Method> decode(ByteView payload) {
   Method method;
   if (auto done = decode_into(method, payload); !done) return done.error();
+  return method;
+}
+
+// Of a client's request, as strict as RabbitMQ: nothing may be left over, and names are UTF-8. It
+// does not ask that of basic.publish, and of nothing that a server sends.
+template <typename Method>
+Result<Method> decode_request(ByteView payload) {
+  Method method;
+  FieldReader reader(payload.size() < 4 ? ByteView() : payload.subspan(4));
+  Method::fields(method, reader);
+  if (reader.error() && !reader.is_cut()) return *reader.error();
+  bool is_text = true;
+  Method::fields(method, [&is_text](const auto& field) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(field)>, std::string>)
+      is_text = is_text && is_utf8(field);
+  });
+  if (!reader.ok() || reader.left() > 0 || !is_text)
+    return Error{Errc::bad_frame, "cannot decode the fields of a method"};
   return method;
 }
 
@@ -83,6 +102,7 @@ void put_heartbeat(net::Output& output);
 
 struct ContentHeader {
   std::uint16_t class_id = 0;
+  std::uint16_t weight = 0;
   std::uint64_t body_size = 0;
   ByteView properties;
 };

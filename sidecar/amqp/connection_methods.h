@@ -182,4 +182,33 @@ struct ChannelCloseOk : NoFields {
   static constexpr MethodId kId{20, 41};
 };
 
+// Of AMQP 0-8: clients of that age still ask.
+struct AccessRequest {
+  static constexpr MethodId kId{30, 10};
+  std::string realm;
+  bool exclusive = false;
+  bool passive = false;
+  bool active = false;
+  bool write = false;
+  bool read = false;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.realm);
+    visit(self.exclusive);
+    visit(self.passive);
+    visit(self.active);
+    visit(self.write);
+    visit(self.read);
+  }
+};
+
+struct AccessRequestOk {
+  static constexpr MethodId kId{30, 11};
+  std::uint16_t ticket = 0;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.ticket);
+  }
+};
+
 }  // namespace pannier::amqp

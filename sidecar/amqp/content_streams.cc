@@ -49,6 +49,12 @@ bool ContentStreams::settle_later(const queue::Receipt& receipt, std::function<v
   return false;
 }
 
+bool ContentStreams::is_sending(const queue::Receipt& receipt) const {
+  return std::any_of(streams_.begin(), streams_.end(), [&](const Stream& stream) {
+    return stream.content.queue && stream.content.receipt == receipt;
+  });
+}
+
 bool ContentStreams::has_settles() const {
   return std::any_of(streams_.begin(), streams_.end(),
                      [](const Stream& stream) { return stream.settle != nullptr; });

@@ -47,6 +47,7 @@ class ContentStreams {
   // until then its body must stay.
   bool settle_later(const queue::Receipt& receipt, std::function<void()> settle);
   bool has_settles() const;
+  bool is_sending(const queue::Receipt& receipt) const;
 
   // Only what is on its way still is, and nothing behind it.
   void wind_down();

@@ -4,9 +4,9 @@ namespace pannier::amqp {
 
 queue::Table server_properties(std::string_view version) {
   queue::Table capabilities;
-  for (const char* name :
-       {"publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
-        "connection.blocked", "authentication_failure_close", "per_consumer_qos"})
+  for (const char* name : {"publisher_confirms", "exchange_exchange_bindings", "basic.nack",
+                           "consumer_cancel_notify", "connection.blocked",
+                           "authentication_failure_close", "per_consumer_qos", "direct_reply_to"})
     capabilities.set(name, true);
   queue::Table properties;
   properties.set("product", std::string("Pannier"));
@@ -18,8 +18,34 @@ queue::Table server_properties(std::string_view version) {
 
 std::string mechanisms_for(const net::PeerInfo& peer, Logins logins) {
   if (logins == Logins::certificate) return "EXTERNAL";
-  return peer.certificate_uri.empty() ? "PLAIN" : "PLAIN EXTERNAL";
+  return peer.certificate_uri.empty() ? "PLAIN AMQPLAIN" : "PLAIN AMQPLAIN EXTERNAL";
 }
+
+namespace {
+
+// A table without its length: LOGIN and PASSWORD. Some clients use nothing else unless told to.
+Result<queue::Credentials> from_table(std::string_view response) {
+  Bytes bytes;
+  ByteWriter writer(bytes);
+  writer.be(static_cast<std::uint32_t>(response.size()));
+  writer.bytes(as_bytes(response));
+  ByteReader reader(bytes);
+  const auto table = queue::Table::decode(reader);
+  if (!table) return table.error();
+  const queue::Value* login = table->find("LOGIN");
+  const queue::Value* password = table->find("PASSWORD");
+  const auto is_text = [](const queue::Value* value) {
+    return value != nullptr && value->as_text() != nullptr;
+  };
+  if (!is_text(login) || !is_text(password))
+    return Error{Errc::bad_syntax, "an AMQPLAIN response without LOGIN or PASSWORD"};
+  queue::Credentials credentials;
+  credentials.user = *login->as_text();
+  credentials.secret = *password->as_text();
+  return credentials;
+}
+
+}  // namespace
 
 Result<queue::Credentials> credentials_from(std::string_view mechanism, std::string_view response,
                                             const net::PeerInfo& peer, Logins logins) {
@@ -29,6 +55,7 @@ Result<queue::Credentials> credentials_from(std::string_view mechanism, std::str
     credentials.certificate_uri = peer.certificate_uri;
     return credentials;
   }
+  if (mechanism == "AMQPLAIN" && logins != Logins::certificate) return from_table(response);
   if (mechanism != "PLAIN" || logins == Logins::certificate)
     return Error{Errc::limit_reached, "unsupported authentication mechanism"};
   // authorisation id, NUL, user, NUL, password
@@ -36,7 +63,7 @@ Result<queue::Credentials> credentials_from(std::string_view mechanism, std::str
   const std::size_t second =
       first == std::string_view::npos ? first : response.find('\0', first + 1);
   if (second == std::string_view::npos || response.find('\0', second + 1) != std::string_view::npos)
-    return Error{Errc::not_authenticated, "a malformed PLAIN response"};
+    return Error{Errc::bad_syntax, "a malformed PLAIN response"};
   credentials.user = response.substr(first + 1, second - first - 1);
   credentials.secret = response.substr(second + 1);
   // Nobody acts for somebody else.

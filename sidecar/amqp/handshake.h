@@ -21,8 +21,8 @@ enum class Logins : std::uint8_t { any, certificate };
 // The mechanisms that are offered to this peer.
 std::string mechanisms_for(const net::PeerInfo& peer, Logins logins);
 
-// PLAIN (RFC 4616) or EXTERNAL (the certificate that TLS has verified). Errors: not_authenticated,
-// limit_reached for another mechanism.
+// PLAIN (RFC 4616), AMQPLAIN (RabbitMQ's) or EXTERNAL (the certificate that TLS has verified).
+// Errors: not_authenticated, bad_syntax, limit_reached for another mechanism.
 Result<queue::Credentials> credentials_from(std::string_view mechanism, std::string_view response,
                                             const net::PeerInfo& peer, Logins logins = Logins::any);
 

@@ -25,6 +25,9 @@ class ServerChannel {
   virtual Result<void> on_header(ByteView payload) = 0;
   virtual Result<void> on_body(ByteView payload) = 0;
 
+  // The next frame has to be a part of a content.
+  virtual bool expects_content() const { return false; }
+
   // A commit is synced, or the session has worked off what it was fed.
   virtual void on_synced(queue::Commit synced) = 0;
   virtual bool awaits_sync() const = 0;

@@ -117,30 +117,51 @@ void ServerSession::on_spool_room() {
 
 // False: it has to be offered again.
 bool ServerSession::on_frame(const Frame& frame) {
-  if (frame.type == FrameType::heartbeat) {
-    if (frame.channel != 0)
-      close_connection(
-          make_reply(ReplyCode::frame_error, "a heartbeat on a channel", Scope::connection), {});
-    return true;
-  }
   current_ = {};
-  if (frame.type == FrameType::method)
-    if (auto id = method_id(frame.payload)) current_ = *id;
-  const auto done = frame.channel == 0 ? on_connection_frame(frame) : on_channel_frame(frame);
+  const auto done = frame.type == FrameType::heartbeat ? on_heartbeat(frame)
+                    : frame.channel == 0               ? on_connection_frame(frame)
+                                                       : on_channel_frame(frame);
   if (done) return true;
   if (done.error().code == Errc::spool_busy) return false;
-  const Reply reply = reply_to(done.error());
+  refuse(done.error(), frame);
+  return true;
+}
+
+Result<void> ServerSession::on_heartbeat(const Frame& frame) {
+  if (frame.channel != 0) return Error{Errc::unexpected, "a heartbeat on a channel"};
+  if (!frame.payload.empty()) return Error{Errc::bad_frame, "a heartbeat with a payload"};
+  return {};
+}
+
+// Whoever sends what RabbitMQ's reader cannot make out is cut off by it without a word; so it is
+// here, and the log says why.
+void ServerSession::refuse(const Error& error, const Frame& frame) {
+  const Reply reply = reply_to(error);
+  if (error.code == Errc::bad_syntax && !is_link()) return cut_off(reply);
+  const bool is_content = frame.type == FrameType::header || frame.type == FrameType::body;
+  if (is_content && !is_link()) current_ = BasicPublish::kId;
   if (reply.scope == Scope::channel && state_ == State::running && frame.channel != 0)
     close_channel(frame.channel, reply, current_);
   else
     close_connection(reply, current_);
-  return true;
+}
+
+void ServerSession::cut_off(const Reply& reply) {
+  log::warn("a connection is cut off",
+            {{"peer", peer_.address}, {"client", client_name_}, {"reason", reply.text}});
+  drop_channels(true);
+  finish();
 }
 
 Result<void> ServerSession::on_channel_frame(const Frame& frame) {
   if (state_ == State::closing) return {};
   if (state_ != State::running)
     return Error{Errc::unexpected, "a channel before the connection is open"};
+  if (frame.type == FrameType::method) {
+    const auto id = method_id(frame.payload);
+    if (!id) return id.error();
+    current_ = *id;
+  }
   const auto ending = ending_.find(frame.channel);
   if (closing_channels_.contains(frame.channel)) {
     net::Output& out = ending == ending_.end() ? output() : ending->second.last;
@@ -164,7 +185,7 @@ Result<void> ServerSession::on_channel_frame(const Frame& frame) {
     case FrameType::method: break;
     case FrameType::heartbeat: return {};
   }
-  if (current_ == ChannelClose::kId) {
+  if (current_ == ChannelClose::kId && !channel.expects_content()) {
     net::Output last;
     put_method(last, frame.channel, ChannelCloseOk{});
     end_channel(frame.channel, std::move(last));
@@ -181,7 +202,7 @@ Result<void> ServerSession::open_channel(ChannelId id) {
         ChannelOpen::kId);
     return {};
   }
-  if (id > channel_max_ || channels_.size() >= channel_max_)
+  if (channels_.size() >= channel_max_)
     return Error{Errc::limit_reached, "number of channels opened (" +
                                           std::to_string(channels_.size()) +
                                           ") has reached the negotiated channel_max (" +
@@ -241,6 +262,8 @@ void ServerSession::note_streaming(const ServerChannel& channel, bool is_streami
 
 void ServerSession::close_connection(const Reply& reply, MethodId cause, bool counts_deliveries) {
   if (state_ == State::closing || state_ == State::closed) return;
+  const bool is_beginning = state_ == State::start || state_ == State::tune;
+  if (is_beginning && logins_ != Logins::certificate) return cut_off(reply);  // agents are told
   log::warn("a connection is closed with an error",
             {{"peer", peer_.address}, {"client", client_name_}, {"reply", reply.text}});
   drop_channels(counts_deliveries);

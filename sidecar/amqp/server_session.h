@@ -3,9 +3,9 @@
 //
 // Owned by its connection; loop thread. Errors are answered as RabbitMQ does: an error of a channel
 // closes that channel, one of the connection closes it with connection.close and the reply code,
-// and whoever does not answer is cut off at the handshake limit. Until a client has authenticated
-// it is told as little as possible. When it ends, unacknowledged deliveries go back and exclusive
-// queues go.
+// and whoever does not answer is cut off at the handshake limit. Until the limits are agreed on a
+// client is told nothing but that its login was refused, if it asked to be told. When it ends,
+// unacknowledged deliveries go back and exclusive queues go.
 #pragma once
 
 #include <map>
@@ -69,6 +69,7 @@ class ServerSession final : public net::Session, public SessionLink {
   Budget& incomplete() override { return incomplete_; }
   bool wants_cancel_notify() const override { return wants_cancel_notify_; }
   bool is_overfull() const override;
+  std::size_t unsent_bytes() const override { return unsent(); }
   void go_on() override;
   void note_streaming(const ServerChannel& channel, bool is_streaming) override;
   void content_ended(ChannelId channel) override;
@@ -89,6 +90,9 @@ class ServerSession final : public net::Session, public SessionLink {
   bool is_clogged() const;
   bool listens() const;
   bool on_frame(const Frame& frame);
+  Result<void> on_heartbeat(const Frame& frame);
+  void refuse(const Error& error, const Frame& frame);
+  void cut_off(const Reply& reply);
   Result<void> on_connection_frame(const Frame& frame);
   Result<void> on_connection_method(MethodId method, ByteView payload);
   Result<void> on_channel_frame(const Frame& frame);

@@ -46,6 +46,7 @@ Result<void> ServerSession::on_connection_frame(const Frame& frame) {
   if (frame.type != FrameType::method) return Error{Errc::unexpected, "content on channel 0"};
   auto method = method_id(frame.payload);
   if (!method) return method.error();
+  current_ = *method;
   if (*method == ConnectionClose::kId && state_ != State::header) {
     drop_channels(true);
     put_method(output(), 0, ConnectionCloseOk{});
@@ -64,10 +65,12 @@ Result<void> ServerSession::on_connection_method(MethodId method, ByteView paylo
   if (state_ == State::tune && method == ConnectionTuneOk::kId) return on_tune_ok(payload);
   if (state_ == State::open && method == ConnectionOpen::kId) return on_open(payload);
   if (state_ == State::running && method == ConnectionUpdateSecret::kId) {
-    if (auto update = decode<ConnectionUpdateSecret>(payload); !update) return update.error();
+    if (auto update = decode_request<ConnectionUpdateSecret>(payload); !update)
+      return update.error();
     put_method(output(), 0, ConnectionUpdateSecretOk{});
     return {};
   }
+  if (!is_method(method)) return Error{Errc::bad_syntax, "a method that is not known"};
   close_connection(
       make_reply(ReplyCode::channel_error,
                  "unexpected method in connection state " + std::string(name_of(state_)),
@@ -138,7 +141,7 @@ void ServerSession::on_authenticated(Result<queue::Principal> principal) {
                                   "Login was refused using authentication mechanism " + mechanism_ +
                                       ". For details see the agent's log.",
                                   Scope::connection),
-                       ConnectionStartOk::kId);
+                       {});
     else
       finish();
   } else {
@@ -168,13 +171,14 @@ Result<void> ServerSession::on_tune_ok(ByteView payload) {
   };
   if (tune->frame_max != 0 && tune->frame_max < kFrameMinSize)
     return out_of_range("frame_max", tune->frame_max, "lower than the minimum", kFrameMinSize);
-  if (tune->frame_max > limits.frame_max)
+  // 0 is no limit, which is more than ours.
+  if (tune->frame_max == 0 || tune->frame_max > limits.frame_max)
     return out_of_range("frame_max", tune->frame_max, "higher than the maximum", limits.frame_max);
-  if (tune->channel_max > limits.channel_max)
+  if (tune->channel_max == 0 || tune->channel_max > limits.channel_max)
     return out_of_range("channel_max", tune->channel_max, "higher than the maximum",
                         limits.channel_max);
-  frame_max_ = tune->frame_max == 0 ? limits.frame_max : tune->frame_max;
-  if (tune->channel_max != 0) channel_max_ = tune->channel_max;
+  frame_max_ = tune->frame_max;
+  channel_max_ = tune->channel_max;
   heartbeat_ = std::chrono::seconds(tune->heartbeat);
   state_ = State::open;
   return {};

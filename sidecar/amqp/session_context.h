@@ -14,6 +14,7 @@
 
 #include "common/budget.h"
 #include "common/clock.h"
+#include "sidecar/amqp/direct_replies.h"
 #include "sidecar/amqp/reply.h"
 #include "sidecar/amqp/server_channel.h"
 #include "sidecar/amqp/wire.h"
@@ -43,6 +44,11 @@ struct AmqpLimits {
   std::size_t unsent_bytes = 1u << 20;      // deliveries stop beyond
   std::size_t unsent_bytes_max = 4u << 20;  // reading stops beyond, held answers included
   std::size_t answers_waiting = 4'096;      // per channel; its next request waits, unread
+  // What transactions that have begun hold; one of more than a group of the journal cannot be
+  // committed.
+  std::uint64_t tx_bytes_per_channel = 3u << 20;
+  std::uint64_t tx_bytes = 16u << 20;
+  std::size_t reply_bytes_unsent = 8u << 20;  // answers to whoever does not read are lost beyond
   std::chrono::seconds handshake{10};
 };
 
@@ -58,7 +64,8 @@ class SessionContext {
         access(with_access),
         clock(with_clock),
         limits(with_limits),
-        incomplete(with_limits.incomplete_bytes) {}
+        incomplete(with_limits.incomplete_bytes),
+        transactions(with_limits.tx_bytes) {}
   SessionContext(const SessionContext&) = delete;
   SessionContext& operator=(const SessionContext&) = delete;
 
@@ -67,6 +74,8 @@ class SessionContext {
   const Clock& clock;
   AmqpLimits limits;
   Budget incomplete;
+  Budget transactions;
+  DirectReplies replies;
   std::string product_version = "0";
   std::string vhost = "/";
   std::string vhost_alias;  // the namespace's name
@@ -113,6 +122,7 @@ class SessionLink {
   virtual Budget& incomplete() = 0;
   virtual bool wants_cancel_notify() const = 0;
   virtual bool is_overfull() const = 0;  // too much unsent output
+  virtual std::size_t unsent_bytes() const = 0;
   // What waited behind an answer may go on.
   virtual void go_on() = 0;
   virtual void note_streaming(const ServerChannel& channel, bool is_streaming) = 0;

@@ -48,6 +48,9 @@ struct MethodId {
   bool operator==(const MethodId&) const = default;
 };
 
+// Whether AMQP 0-9-1 and RabbitMQ's extensions have a method of that number, for either side.
+bool is_method(MethodId id);
+
 // The one method of links that content follows.
 inline constexpr MethodId kLinkedContent{kLinkClass, 40};
 
@@ -137,6 +140,8 @@ class FieldReader {
   }
 
   bool ok() const { return in_.ok() && !error_; }
+  std::size_t left() const { return in_.left(); }
+  bool is_cut() const { return !in_.ok(); }
   const std::optional<Error>& error() const { return error_; }
 
  private:

@@ -1,11 +1,15 @@
 #include "sidecar/queue/exchange.h"
 
+#include <algorithm>
+#include <optional>
+
 namespace pannier::queue {
 namespace {
 
 template <typename Word>
 std::vector<Word> split(std::string_view text) {
   std::vector<Word> words;
+  if (text.empty()) return words;  // no word, not an empty one: so RabbitMQ counts
   while (true) {
     const std::size_t dot = text.find('.');
     words.emplace_back(text.substr(0, dot));
@@ -14,7 +18,40 @@ std::vector<Word> split(std::string_view text) {
   }
 }
 
+std::optional<long double> number_of(const Value& value) {
+  return std::visit(
+      [](const auto& held) -> std::optional<long double> {
+        using T = std::decay_t<decltype(held)>;
+        if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) return held;
+        if constexpr (std::is_same_v<T, Timestamp>) return held.seconds;
+        return {};
+      },
+      value.held);
+}
+
+std::optional<ByteView> bytes_in(const Value& value) {
+  if (const std::string* text = value.as_text()) return as_bytes(*text);
+  if (const ByteArray* array = std::get_if<ByteArray>(&value.held)) return ByteView(array->bytes);
+  return {};
+}
+
+// As RabbitMQ compares headers with arguments: by what they are worth. Numbers of all types and
+// timestamps are one kind, strings and byte arrays another.
+bool is_worth(const Value& header, const Value& argument) {
+  if (const auto number = number_of(header)) return number == number_of(argument);
+  if (const auto bytes = bytes_in(header)) {
+    const auto other = bytes_in(argument);
+    return other && std::ranges::equal(*bytes, *other);
+  }
+  return header == argument;
+}
+
 }  // namespace
+
+Exchange::Exchange(ExchangeSettings settings) : settings_(std::move(settings)) {
+  const Value* alternate = settings_.arguments.find(kAlternateExchange);
+  if (alternate != nullptr && alternate->as_text() != nullptr) alternate_ = *alternate->as_text();
+}
 
 bool Binding::is_same(const Binding& other) const {
   return destination == other.destination && routing_key == other.routing_key &&
@@ -149,7 +186,7 @@ bool headers_match(const Table& arguments, const Table* headers) {
     const Value* value = table.find(field.key);
     // A void argument asks only that the header is there.
     const bool asks_presence = std::holds_alternative<std::monostate>(field.value.held);
-    const bool matches = value != nullptr && (asks_presence || *value == field.value);
+    const bool matches = value != nullptr && (asks_presence || is_worth(*value, field.value));
     if (any && matches) return true;
     if (!any && !matches) return false;
   }

@@ -46,9 +46,11 @@ struct ExchangeSettings {
 
 class Exchange {
  public:
-  explicit Exchange(ExchangeSettings settings) : settings_(std::move(settings)) {}
+  explicit Exchange(ExchangeSettings settings);
 
   const ExchangeSettings& settings() const { return settings_; }
+  // Which exchange takes what no binding here matches; empty: none.
+  const std::string& alternate() const { return alternate_; }
   std::size_t size() const { return bindings_.size(); }
   void for_each(const std::function<void(const Binding&)>& visit) const;
   void for_each_to(const Destination& destination,
@@ -83,6 +85,7 @@ class Exchange {
   void erase(Bindings::const_iterator at);
 
   ExchangeSettings settings_;
+  std::string alternate_;
   Bindings bindings_;
   std::unordered_multimap<std::string, const Binding*> by_key_;  // direct
 };
@@ -92,5 +95,8 @@ bool topic_matches(const std::vector<std::string>& pattern,
                    const std::vector<std::string_view>& words);
 // Arguments of a headers binding: x-match all, any, all-with-x or any-with-x.
 bool headers_match(const Table& arguments, const Table* headers);
+
+// The argument of an exchange that names its alternate.
+inline constexpr std::string_view kAlternateExchange = "alternate-exchange";
 
 }  // namespace pannier::queue

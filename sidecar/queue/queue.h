@@ -104,6 +104,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
   };
   // Back to its old place; delivered again from the end of the turn on.
   bool give_back(const Receipt& receipt, Return how);
+  // For a transaction (queue_tx.cc): what its group settles, null if that is not ours to journal;
+  // and that the group is journaled.
+  const spool::Entry* entry_to_settle(const Receipt& receipt) const;
+  void note_settled(const Receipt& receipt);
   // Dropped for good (dead-lettering comes in with its issue).
   bool discard(const Receipt& receipt);
   // A lease of its own for one delivery, whatever the queue's ack timeout. What runs out goes back:

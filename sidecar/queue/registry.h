@@ -9,7 +9,8 @@
 // Owned by Agent; loop thread. Sessions hold queues by shared_ptr, find out by is_gone(), and let
 // go of them before the registry goes.
 //
-// registry.cc recovers and turns; registry_publish.cc routes; registry_pushed.cc takes what other
+// registry.cc recovers and turns; registry_route.cc and registry_publish.cc route; registry_tx.cc
+// commits transactions; registry_pushed.cc takes what other
 // agents push; registry_queues.cc and
 // registry_topology.cc declare and delete; registry_policy.cc applies the policy.
 #pragma once
@@ -28,6 +29,7 @@
 #include "sidecar/queue/definition.h"
 #include "sidecar/queue/name_map.h"
 #include "sidecar/queue/push_marks.h"
+#include "sidecar/queue/transaction.h"
 
 namespace pannier::queue {
 
@@ -133,11 +135,18 @@ class Registry {
   // The queues that it would go to, for access checks.
   Result<std::vector<QueuePtr>> route(std::string_view exchange, std::string_view routing_key,
                                       const Message& message);
+  // The same by several keys (CC and BCC), at least one.
+  Result<std::vector<QueuePtr>> route_any(std::string_view exchange,
+                                          std::span<const std::string_view> keys,
+                                          const Message& message);
   Result<Published> publish_to(const std::vector<QueuePtr>& queues, MessagePtr message);
 
   // All of them to one queue or none, as one group: too_large, queue_full, access_denied,
   // spool_full, spool_busy. Not for bodies in parts (registry_batch.cc).
   Result<Commit> publish_batch(const QueuePtr& queue, std::span<const MessagePtr> messages);
+
+  // A tx.commit, as one group: spool_full, spool_busy, too_large; then nothing has happened.
+  Result<Committed> commit(const Transaction& transaction);
 
   // What `source` pushes to a queue of ours: messages and mark are one group. Of a memory queue
   // there is no mark: it promises nothing that a mark could keep. The parts of what is not taken
@@ -193,7 +202,9 @@ class Registry {
   void drop_for_sure(const std::string& name);
   void forget(Queues::iterator at, const Removal& removal);
   void drop_left_over();
+  class Committing;
   QueuePtr served(std::string_view name, bool& unserved) const;
+  Result<std::vector<QueuePtr>> named(std::span<const std::string_view> names) const;
   bool is_durable(std::string_view exchange, const Destination& destination) const;
   void park(Held& held);
   Result<void> apply_queue(const PolicyQueue& wanted);

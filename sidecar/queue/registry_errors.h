@@ -33,11 +33,23 @@ inline Error inequivalent(std::string_view argument, std::string_view kind, std:
                                   " but current is " + text(current)};
 }
 
-inline Result<void> same_arguments(const Table& received, const Table& current,
-                                   std::string_view kind, std::string_view name) {
-  if (received == current) return {};
-  return Error{Errc::precondition, "inequivalent arguments for " + std::string(kind) + " " +
-                                       quoted(name) + " in vhost '/'"};
+inline std::string shown(const Value* value) {
+  if (value == nullptr) return "none";
+  if (const std::string* text = value->as_text()) return quoted(*text);
+  if (const auto number = value->as_integer()) return quoted(std::to_string(*number));
+  return "another value";
+}
+
+inline Result<void> same_argument(std::string_view argument, const Table& received,
+                                  const Table& current, std::string_view kind,
+                                  std::string_view name) {
+  const Value* asked = received.find(argument);
+  const Value* held = current.find(argument);
+  if (asked == held || (asked != nullptr && held != nullptr && *asked == *held)) return {};
+  return Error{Errc::precondition, "inequivalent arg " + quoted(argument) + " for " +
+                                       std::string(kind) + " " + quoted(name) +
+                                       " in vhost '/': received " + shown(asked) +
+                                       " but current is " + shown(held)};
 }
 
 inline Error reserved(std::string_view kind, std::string_view name) {

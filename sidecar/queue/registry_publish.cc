@@ -1,66 +1,7 @@
-#include <algorithm>
-
 #include "sidecar/queue/registry.h"
 #include "sidecar/queue/registry_errors.h"
 
 namespace pannier::queue {
-// The queue of that name. `unserved` is set if the namespace has it and this agent does not serve
-// it.
-QueuePtr Registry::served(std::string_view name, bool& unserved) const {
-  const auto found = queues_.find(name);
-  if (found != queues_.end() && !found->second.parked) return found->second.queue;
-  unserved = unserved || found != queues_.end() || other_queues_.contains(name);
-  return nullptr;
-}
-
-Result<std::vector<QueuePtr>> Registry::route(std::string_view exchange,
-                                              std::string_view routing_key,
-                                              const Message& message) {
-  std::vector<QueuePtr> queues;
-  bool unserved = false;
-  if (exchange.empty()) {
-    if (QueuePtr queue = served(routing_key, unserved)) queues.push_back(std::move(queue));
-    if (unserved) return not_served(routing_key);
-    return queues;
-  }
-  const auto first = exchanges_.find(exchange);
-  if (first == exchanges_.end())
-    return Error{Errc::not_found, "no exchange '" + std::string(exchange) + "' in vhost '/'"};
-  std::optional<Properties> properties;  // parsed once, if a headers exchange asks
-  const auto headers = [&]() -> const Table* {
-    if (!properties) {
-      auto decoded = Properties::decode(message.properties());
-      properties = decoded ? std::move(*decoded) : Properties();
-    }
-    return properties->headers ? &*properties->headers : nullptr;
-  };
-  std::string parked;
-  std::vector<const Exchange*> seen{&first->second};
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    seen[i]->match(routing_key, headers, [&](const Destination& destination) {
-      if (destination.kind == Destination::Kind::queue) {
-        bool is_unserved = false;
-        if (QueuePtr queue = served(destination.name, is_unserved))
-          queues.push_back(std::move(queue));
-        else if (is_unserved)
-          parked = destination.name;
-        return;
-      }
-      const auto next = exchanges_.find(destination.name);
-      if (next != exchanges_.end() &&
-          std::find(seen.begin(), seen.end(), &next->second) == seen.end())
-        seen.push_back(&next->second);
-    });
-  }
-  if (queues.empty() && !parked.empty()) return not_served(parked);
-  std::sort(queues.begin(), queues.end());
-  queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
-  if (queues.size() > limits_.fan_out)
-    return Error{Errc::limit_reached, "a message for " + std::to_string(queues.size()) +
-                                          " queues; the most is " +
-                                          std::to_string(limits_.fan_out)};
-  return queues;
-}
 
 Result<Published> Registry::publish(std::string_view exchange, std::string_view routing_key,
                                     MessagePtr message) {

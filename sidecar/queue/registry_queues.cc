@@ -1,3 +1,5 @@
+#include <array>
+
 #include "common/log.h"
 #include "common/random.h"
 #include "sidecar/queue/registry.h"
@@ -6,6 +8,37 @@
 namespace pannier::queue {
 namespace {
 
+// What a declare must repeat; of other arguments RabbitMQ takes no notice.
+constexpr std::array kComparedArguments{
+    "x-expires",      "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key",
+    "x-max-length",   "x-overflow",    "x-max-length-bytes",     "x-single-active-consumer",
+    "x-max-priority", "x-queue-mode",  "x-delivery-limit",
+};
+
+// Accepted without meaning, but only what RabbitMQ knows.
+Result<void> check_choice(const QueueDefinition& definition, const char* argument,
+                          std::initializer_list<const char*> choices) {
+  const Value* value = definition.arguments.find(argument);
+  if (value == nullptr) return {};
+  const std::string* text = value->as_text();
+  for (const char* choice : choices)
+    if (text != nullptr && *text == choice) return {};
+  return Error{Errc::precondition, "invalid arg " + quoted(argument) + " for queue " +
+                                       quoted(definition.name) + " in vhost '/': " + shown(value)};
+}
+
+Result<void> check_arguments(const QueueDefinition& definition) {
+  if (auto valid = check_choice(definition, "x-queue-type", {"classic", "quorum", "stream"});
+      !valid)
+    return valid;
+  return check_choice(definition, "x-queue-mode", {"default", "lazy"});
+}
+
+std::string type_of(const Table& arguments) {
+  const Value* type = arguments.find("x-queue-type");
+  return type == nullptr || type->as_text() == nullptr ? "classic" : *type->as_text();
+}
+
 Result<void> same_queue(const QueueDefinition& asked, const QueueDefinition& held) {
   if (!held.uid.empty()) return {};  // a MessageQueue governs it: the declare changes nothing
   if (asked.exclusive != held.exclusive) return locked(asked.name);
@@ -13,7 +46,13 @@ Result<void> same_queue(const QueueDefinition& asked, const QueueDefinition& hel
     return inequivalent("durable", "queue", asked.name, asked.durable, held.durable);
   if (asked.auto_delete != held.auto_delete)
     return inequivalent("auto_delete", "queue", asked.name, asked.auto_delete, held.auto_delete);
-  return same_arguments(asked.arguments, held.arguments, "queue", asked.name);
+  if (type_of(asked.arguments) != type_of(held.arguments))
+    return same_argument("x-queue-type", asked.arguments, held.arguments, "queue", asked.name);
+  for (const char* argument : kComparedArguments)
+    if (auto same = same_argument(argument, asked.arguments, held.arguments, "queue", asked.name);
+        !same)
+      return same;
+  return {};
 }
 
 }  // namespace
@@ -33,6 +72,9 @@ Result<Registry::Declared> Registry::declare_queue(QueueDefinition definition, O
   } else if (const auto found = queues_.find(definition.name); found != queues_.end()) {
     const Held& held = found->second;
     if (held.parked) return not_served(definition.name);
+    const bool is_governed = !held.definition.uid.empty();
+    if (!is_governed && definition.name.starts_with("amq."))
+      return reserved("queue", definition.name);  // also its own, as in RabbitMQ
     if (held.owner != 0 && held.owner != owner) return locked(definition.name);
     if (auto same = same_queue(definition, held.definition); !same) return same.error();
     return Declared{held.queue, context_.spool.last_commit(), false};
@@ -44,6 +86,7 @@ Result<Registry::Declared> Registry::declare_queue(QueueDefinition definition, O
   if (definition.name.size() > kNameSizeMax) return too_long(definition.name);
   if (queues_.size() >= limits_.queues)
     return Error{Errc::limit_reached, "no more than " + std::to_string(limits_.queues) + " queues"};
+  if (auto valid = check_arguments(definition); !valid) return valid.error();
   auto settings = settings_from(definition);
   if (!settings) return settings.error();
   if (definition.exclusive) settings->durability = Durability::memory;
@@ -116,7 +159,7 @@ Result<Registry::Deleted> Registry::delete_queue(std::string_view name, OwnerId 
                  "queue " + quoted(name) + " is governed by a MessageQueue: delete that instead"};
   if (if_unused && held.queue->consumers() > 0)
     return Error{Errc::precondition, "queue " + quoted(name) + " in vhost '/' in use"};
-  if (if_empty && !held.queue->empty())
+  if (if_empty && held.queue->ready() > 0)  // what is unacknowledged does not count, as there
     return Error{Errc::precondition, "queue " + quoted(name) + " in vhost '/' is not empty"};
   const std::uint64_t messages = held.queue->status().ready;
   auto commit = drop(found);

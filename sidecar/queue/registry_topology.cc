@@ -11,6 +11,16 @@ Bytes to_bytes(std::string_view text) {
   return {view.begin(), view.end()};
 }
 
+Result<void> check_match(const Binding& binding) {
+  const Value* mode = binding.arguments.find("x-match");
+  if (mode == nullptr) return {};
+  const std::string* text = mode->as_text();
+  for (const char* known : {"all", "any", "all-with-x", "any-with-x"})
+    if (text != nullptr && *text == known) return {};
+  return Error{Errc::precondition, "invalid x-match " + (text == nullptr ? "type" : quoted(*text)) +
+                                       ": all, any, all-with-x or any-with-x is expected"};
+}
+
 }  // namespace
 
 const Exchange* Registry::find_exchange(std::string_view name) const {
@@ -33,7 +43,9 @@ Result<Commit> Registry::declare_exchange(const ExchangeSettings& settings, bool
                           held.auto_delete);
     if (settings.internal != held.internal)
       return inequivalent("internal", "exchange", settings.name, settings.internal, held.internal);
-    if (auto same = same_arguments(settings.arguments, held.arguments, "exchange", settings.name);
+    // Of the others RabbitMQ takes no notice.
+    if (auto same = same_argument(kAlternateExchange, settings.arguments, held.arguments,
+                                  "exchange", settings.name);
         !same)
       return same.error();
     return context_.spool.last_commit();
@@ -42,6 +54,10 @@ Result<Commit> Registry::declare_exchange(const ExchangeSettings& settings, bool
   if (settings.name.empty() || settings.name.starts_with("amq."))
     return reserved("exchange", settings.name);
   if (settings.name.size() > kNameSizeMax) return too_long(settings.name);
+  const Value* alternate = settings.arguments.find(kAlternateExchange);
+  if (alternate != nullptr && alternate->as_text() == nullptr)
+    return Error{Errc::precondition, "invalid arg 'alternate-exchange' for exchange " +
+                                         quoted(settings.name) + " in vhost '/': not a name"};
   const Bytes encoded = encode(settings);
   if (encoded.size() > kDefinitionBytesMax) return too_large("exchange", settings.name);
   if (exchanges_.size() >= limits_.exchanges)
@@ -165,6 +181,8 @@ Result<Commit> Registry::bind(std::string_view exchange, Binding binding, OwnerI
     return no_exchange(binding.destination.name);
   }
   if (source == exchanges_.end()) return no_exchange(exchange);
+  if (source->second.settings().type == ExchangeType::headers)
+    if (auto valid = check_match(binding); !valid) return valid.error();
   binding.durable = is_durable(exchange, binding.destination);
   binding.governed = false;
   if (source->second.find(binding) != nullptr) return context_.spool.last_commit();
@@ -192,13 +210,13 @@ Result<Commit> Registry::unbind(std::string_view exchange, const Binding& bindin
     return Error{Errc::access_denied, "operation not permitted on the default exchange"};
   const auto source = exchanges_.find(exchange);
   if (source == exchanges_.end()) return Commit{0};  // as RabbitMQ: nothing to unbind is no error
+  const Binding* held = source->second.find(binding);
+  if (held == nullptr) return Commit{0};
   if (binding.destination.kind == Destination::Kind::queue) {
     const auto found = queues_.find(binding.destination.name);
     if (found != queues_.end() && found->second.owner != 0 && found->second.owner != asking)
       return locked(binding.destination.name);
   }
-  const Binding* held = source->second.find(binding);
-  if (held == nullptr) return Commit{0};
   if (held->governed)
     return Error{Errc::access_denied, "the binding of " + quoted(binding.destination.name) +
                                           " to exchange " + quoted(exchange) +

@@ -88,10 +88,13 @@ class AmqpTest : public testing::Test {
     ok.locale = "en_US";
     peer.sends(0, ok);
   }
+  // 0 is as much as the agent allows.
   void opens_with(std::uint16_t channel_max, std::uint32_t frame_max, std::uint16_t heartbeat) {
     says_hello();
     logs_in(std::string("\0guest\0guest", 12));
     peer.gets<ConnectionTune>(0);
+    if (channel_max == 0) channel_max = agent.context.limits.channel_max;
+    if (frame_max == 0) frame_max = agent.context.limits.frame_max;
     peer.sends(0, ConnectionTuneOk{channel_max, frame_max, heartbeat});
     peer.sends(0, ConnectionOpen{"/", "", false});
     peer.gets<ConnectionOpenOk>(0);

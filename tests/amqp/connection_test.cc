@@ -5,7 +5,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::HasSubstr;
 
 class AmqpConnection : public AmqpTest {};
 
@@ -56,7 +55,8 @@ TEST_F(AmqpConnection, RefusesASecondStartOk) {
   logs_in(std::string("\0guest\0guest", 12));
   peer.gets<ConnectionTune>(0);
   logs_in(std::string("\0guest\0guest", 12));
-  expect_connection_error(504);
+  peer.gets_nothing();
+  EXPECT_TRUE(peer.is_closed());
 }
 
 TEST_F(AmqpConnection, RefusesAChannelsMethodOnChannelZero) {
@@ -86,14 +86,49 @@ TEST_F(AmqpConnection, RefusesMoreChannelsThanWereAgreed) {
   expect_connection_error(530, "channel_max (2)");
 }
 
-TEST_F(AmqpConnection, NamesTheLimitThatTuneOkBreaks) {
+TEST_F(AmqpConnection, CutsOffWhoeverAsksForOtherLimitsThanItOffers) {
+  for (const ConnectionTuneOk& tune :
+       {ConnectionTuneOk{10, 100, 0}, ConnectionTuneOk{10, 200'000, 0}, ConnectionTuneOk{10, 0, 0},
+        ConnectionTuneOk{0, 4'096, 0}, ConnectionTuneOk{2'048, 4'096, 0}}) {
+    peer = Script(agent);
+    says_hello();
+    logs_in(std::string("\0guest\0guest", 12));
+    peer.gets<ConnectionTune>(0);
+    peer.sends(0, tune);
+    peer.gets_nothing();
+    EXPECT_TRUE(peer.is_closed());
+  }
+}
+
+TEST_F(AmqpConnection, CountsChannelsAndDoesNotMindTheirNumbers) {
+  opens_with(2, 8192, 0);
+  peer.opens_channel(65'535);
+}
+
+TEST_F(AmqpConnection, RefusesHeartbeatsThatAreNone) {
+  peer.opens().raw(std::string_view("\x08\0\1\0\0\0\0\xCE", 8));
+  expect_connection_error(505, "heartbeat");
+  peer = Script(agent);
+  peer.opens().raw(std::string_view("\x08\0\0\0\0\0\1x\xCE", 9));
+  expect_connection_error(501, "heartbeat");
+}
+
+TEST_F(AmqpConnection, TakesALoginByAmqplain) {
+  queue::Table table;
+  table.set("LOGIN", std::string("guest"));
+  table.set("PASSWORD", std::string("guest"));
+  Bytes bytes;
+  ByteWriter writer(bytes);
+  table.encode(writer);
+  const std::string response(as_text(ByteView(bytes).subspan(4)));
   says_hello();
-  logs_in(std::string("\0guest\0guest", 12));
+  logs_in(response, "AMQPLAIN");
   peer.gets<ConnectionTune>(0);
-  peer.sends(0, ConnectionTuneOk{0, 100, 0});
-  expect_connection_error(530,
-                          "negotiated frame_max = 100 is lower than the minimum allowed value "
-                          "(4096)");
+  peer = Script(agent);
+  says_hello();
+  logs_in(response.substr(0, response.size() - 1), "AMQPLAIN");
+  peer.gets_nothing();
+  EXPECT_TRUE(peer.is_closed());
 }
 
 TEST_F(AmqpConnection, RefusesFramesLargerThanAgreedAndSendsNone) {
@@ -129,12 +164,40 @@ TEST_F(AmqpConnection, RefusesAMethodThatIsCutShort) {
     writer.u8(0);
   });
   peer.opens().feeds(out);
-  expect_connection_error(502, "SYNTAX_ERROR");
+  expect_connection_error(501, "FRAME_ERROR");
 }
 
-TEST_F(AmqpConnection, RefusesAMethodThatItDoesNotHave) {
-  peer.opens().sends(1, TxSelect{});
-  expect_connection_error(540, "NOT_IMPLEMENTED");
+TEST_F(AmqpConnection, RefusesAMethodWithBytesLeftOverAndNamesThatAreNoText) {
+  net::Output out;
+  put_method(out, 1, durable_queue("orders"));
+  Bytes bytes = bytes_of(out);
+  bytes.insert(bytes.end() - 1, std::byte{7});
+  bytes[6] = std::byte{static_cast<unsigned char>(static_cast<unsigned>(bytes[6]) + 1)};
+  peer.opens().raw(bytes);
+  expect_connection_error(501, "FRAME_ERROR");
+  peer = Script(agent);
+  peer.opens().sends(1, durable_queue("orders\xFF"));
+  expect_connection_error(501, "FRAME_ERROR");
+}
+
+TEST_F(AmqpConnection, RefusesMethodsOfServersAndCutsOffWhoeverMakesSomeUp) {
+  peer.opens().sends(1, QueueDeclareOk{"orders", 0, 0});
+  expect_connection_error(503, "unimplemented method");
+  peer = Script(agent);
+  net::Output out;
+  put_frame(out.owned(), FrameType::method, 1, [&] {
+    ByteWriter writer(out.owned());
+    writer.be(std::uint16_t{50});
+    writer.be(std::uint16_t{99});
+  });
+  peer.opens().feeds(out);
+  peer.gets_nothing();
+  EXPECT_TRUE(peer.is_closed());
+}
+
+TEST_F(AmqpConnection, AnswersTheAccessRequestsOfOldClients) {
+  peer.opens().sends(1, AccessRequest{});
+  EXPECT_EQ(peer.gets<AccessRequestOk>(1).ticket, 1);
 }
 
 TEST_F(AmqpConnection, CutsOffAWrongPasswordWithoutAWord) {
@@ -159,13 +222,15 @@ TEST_F(AmqpConnection, CutsOffMalformedLoginsLikeWrongOnes) {
 TEST_F(AmqpConnection, RefusesMechanismsThatItDidNotOffer) {
   says_hello();
   logs_in("", "EXTERNAL");
-  EXPECT_THAT(peer.gets<ConnectionClose>(0).reply_text, HasSubstr("mechanism"));
+  peer.gets_nothing();
+  EXPECT_TRUE(peer.is_closed());
 }
 
 TEST_F(AmqpConnection, TakesNoFrameLargerThanTheHandshakesBeforeALogin) {
   says_hello();
   logs_in(std::string("\0guest\0", 7) + std::string(20'000, 'p'));
-  EXPECT_EQ(peer.gets<ConnectionClose>(0).reply_code, 501);
+  peer.gets_nothing();
+  EXPECT_TRUE(peer.is_closed());
 }
 
 TEST_F(AmqpConnection, EndsAHandshakeThatStopsAfterTune) {
@@ -300,6 +365,12 @@ TEST_F(AmqpChannel, RefusesContentThatNothingAnnounced) {
 TEST_F(AmqpChannel, RefusesAMethodInTheMiddleOfContent) {
   peer.opens().sends(1, BasicPublish{0, "", "orders", false, false});
   peer.sends(1, BasicAck{1, false});
+  expect_connection_error(505, "expected content header for class 60");
+}
+
+TEST_F(AmqpChannel, RefusesACloseInTheMiddleOfContent) {
+  peer.opens().sends(1, BasicPublish{0, "", "orders", false, false});
+  peer.sends(1, ChannelClose{200, "bye", 0, 0});
   expect_connection_error(505, "expected content header for class 60");
 }
 

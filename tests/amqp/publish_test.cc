@@ -106,6 +106,54 @@ TEST_F(AmqpPublish, RefusesAUserIdThatIsNotTheUsers) {
   expect_channel_error(406, "user_id property set to 'admin' but authenticated user was 'guest'");
 }
 
+TEST_F(AmqpPublish, RoutesByCcAndBccAndShowsNobodyBcc) {
+  for (const char* name : {"a", "b", "c"}) declares(name);
+  const auto keys = [](std::vector<std::string> texts) {
+    queue::Array array;
+    for (std::string& text : texts) array.values.emplace_back(std::move(text));
+    return queue::Value(std::move(array));
+  };
+  queue::Properties properties;
+  properties.headers.emplace();
+  properties.headers->set("CC", keys({"b", "a"}));
+  properties.headers->set("BCC", keys({"c"}));
+  peer.publishes(1, "", "a", "for three", false, properties);
+  properties.headers->erase("BCC");
+  for (const char* name : {"a", "b", "c"}) {
+    peer.sends(1, BasicGet{0, name, true});
+    agent.turn();
+    EXPECT_EQ(peer.gets<BasicGetOk>(1).message_count, 0u);
+    EXPECT_EQ(peer.gets_content(1).properties, properties);
+  }
+  properties.headers->set("CC", std::string("no list"));
+  peer.publishes(1, "", "a", "x", false, properties);
+  expect_channel_error(406, "header CC is no list");
+}
+
+TEST_F(AmqpPublish, RefusesADeliveryModeAndAnExpirationThatMeanNothing) {
+  queue::Properties properties;
+  properties.delivery_mode = 3;
+  peer.publishes(1, "", "orders", "x", false, properties);
+  expect_channel_error(406, "delivery mode 3");
+  for (const char* text : {"", "soon", "-1", "1.5", "4294967296"}) {
+    properties = {};
+    properties.expiration = text;
+    peer.publishes(1, "", "orders", "x", false, properties);
+    expect_channel_error(406, "invalid expiration");
+  }
+}
+
+TEST_F(AmqpPublish, TakesOffPropertyFlagsThatMeanNothing) {
+  declares("orders");
+  peer.sends(1, BasicPublish{0, "", "orders", false, false});
+  net::Output header;
+  put_content_header(header, 1, 0, as_bytes(std::string_view("\0\3", 2)));
+  peer.feeds(header);
+  const auto got = agent.get(*agent.find("orders"), true);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(as_text(got->message->properties()), std::string_view("\0\0", 2));
+}
+
 TEST_F(AmqpPublish, RefusesMessagesOverTheLimitAndGoesOn) {
   peer.sends(1, BasicPublish{0, "", "orders", false, false});
   sends_header(agent.context.limits.message_bytes_max + 1);
@@ -177,8 +225,8 @@ TEST_F(AmqpPublish, LeavesNothingOfALargeMessageThatWasNeverFinished) {
   for (int i = 0; i < 4; ++i) sends_body(letters(90'000));
   agent.turn();
   EXPECT_GT(agent.spool->status().live_bytes, before + 200'000);
-  peer.sends(1, ChannelClose{200, "changed my mind", 0, 0});
-  peer.gets<ChannelCloseOk>(1);
+  peer.sends(0, ConnectionClose{200, "changed my mind", 0, 0});
+  peer.gets<ConnectionCloseOk>(0);
   agent.settle_down();
   EXPECT_LT(agent.spool->status().live_bytes, before + 100'000);
 }

@@ -22,7 +22,7 @@ TEST_F(AmqpSession, AnswersAnotherProtocolWithItsOwnHeaderAndEnds) {
 TEST_F(AmqpSession, AdvertisesItsCapabilities) {
   peer.raw(std::string_view("AMQP\0\0\x09\x01", 8));
   const auto start = peer.gets<ConnectionStart>(0);
-  EXPECT_EQ(start.mechanisms.text, "PLAIN");
+  EXPECT_EQ(start.mechanisms.text, "PLAIN AMQPLAIN");
   ASSERT_NE(start.server_properties.find("capabilities"), nullptr);
   EXPECT_NE(start.server_properties.find("capabilities")->as_table()->find("publisher_confirms"),
             nullptr);
@@ -31,7 +31,7 @@ TEST_F(AmqpSession, AdvertisesItsCapabilities) {
 TEST_F(AmqpSession, OffersExternalOnlyToAVerifiedCertificate) {
   Script with_certificate(agent, {"test", true, false, "spiffe://td/ns/shop/sa/a/pod/1"});
   with_certificate.raw(std::string_view("AMQP\0\0\x09\x01", 8));
-  EXPECT_EQ(with_certificate.gets<ConnectionStart>(0).mechanisms.text, "PLAIN EXTERNAL");
+  EXPECT_EQ(with_certificate.gets<ConnectionStart>(0).mechanisms.text, "PLAIN AMQPLAIN EXTERNAL");
 }
 
 TEST_F(AmqpSession, TakesNoPasswordWhereOnlyCertificatesLogIn) {
@@ -75,8 +75,9 @@ TEST_F(AmqpSession, OpensAnyByteAtATime) {
 TEST_F(AmqpSession, RefusesAVhostThatIsNotItsNamespace) {
   says_hello();
   logs_in(std::string("\0guest\0guest", 12));
-  peer.gets<ConnectionTune>(0);
-  peer.sends(0, ConnectionTuneOk{0, 0, 0}).sends(0, ConnectionOpen{"other", "", false});
+  const auto tune = peer.gets<ConnectionTune>(0);
+  peer.sends(0, ConnectionTuneOk{tune.channel_max, tune.frame_max, 0});
+  peer.sends(0, ConnectionOpen{"other", "", false});
   EXPECT_EQ(peer.gets<ConnectionClose>(0).reply_code, 530);
 }
 

@@ -33,8 +33,12 @@ TEST_F(AmqpTopology, DeclaresAnExchangeAgainOnlyAsItIs) {
                        "'false' but current is 'true'");
   other = exchange("x");
   other.arguments.set("k", std::int32_t{1});
+  declares_exchange(other);  // nobody takes notice of that
+  other.arguments.set("alternate-exchange", std::string("y"));
   peer.sends(1, other);
-  expect_channel_error(406, "PRECONDITION_FAILED");
+  expect_channel_error(406,
+                       "inequivalent arg 'alternate-exchange' for exchange 'x' in vhost '/': "
+                       "received 'y' but current is none");
 }
 
 TEST_F(AmqpTopology, FindsAnExchangeByAPassiveDeclare) {
@@ -122,6 +126,53 @@ TEST_F(AmqpTopology, DeclaresAQueueAgainOnlyAsItIs) {
   other.exclusive = true;
   peer.sends(1, other);
   expect_channel_error(405, "cannot obtain exclusive access to locked queue 'orders'");
+}
+
+TEST_F(AmqpTopology, ComparesOnlyArgumentsThatMeanSomething) {
+  QueueDeclare first = durable_queue("orders");
+  first.arguments.set("x-max-length", std::int32_t{5});
+  first.arguments.set("mine", std::int32_t{1});
+  peer.sends(1, first);
+  agent.turn();
+  peer.gets<QueueDeclareOk>(1);
+  QueueDeclare other = first;
+  other.arguments.erase("mine");
+  peer.sends(1, other);
+  agent.turn();
+  peer.gets<QueueDeclareOk>(1);
+  other.arguments.set("x-max-length", std::int64_t{6});
+  peer.sends(1, other);
+  expect_channel_error(406,
+                       "inequivalent arg 'x-max-length' for queue 'orders' in vhost '/': "
+                       "received '6' but current is '5'");
+  other = durable_queue("typed");
+  other.arguments.set("x-queue-type", std::string("odd"));
+  peer.sends(1, other);
+  expect_channel_error(406, "invalid arg 'x-queue-type'");
+}
+
+TEST_F(AmqpTopology, TakesLineBreaksOutOfNames) {
+  peer.sends(1, durable_queue("or\r\nders"));
+  agent.turn();
+  EXPECT_EQ(peer.gets<QueueDeclareOk>(1).queue, "orders");
+}
+
+TEST_F(AmqpTopology, SendsToTheAlternateExchangeWhatNothingMatches) {
+  ExchangeDeclare first = exchange("first");
+  first.arguments.set("alternate-exchange", std::string("second"));
+  declares_exchange(first);
+  declares_exchange(exchange("second", "fanout"));
+  declares("wanted");
+  declares("rest");
+  peer.sends(1, QueueBind{0, "wanted", "first", "a", false, {}});
+  peer.sends(1, QueueBind{0, "rest", "second", "", false, {}});
+  agent.turn();
+  peer.gets<QueueBindOk>(1);
+  peer.gets<QueueBindOk>(1);
+  peer.publishes(1, "first", "a", "x", true).publishes(1, "first", "b", "y", true);
+  peer.gets_nothing();
+  EXPECT_EQ(agent.find("wanted")->status().ready, 1u);
+  EXPECT_EQ(agent.find("rest")->status().ready, 1u);
 }
 
 TEST_F(AmqpTopology, CountsMessagesAndConsumersInDeclareOk) {
