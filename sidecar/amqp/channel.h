@@ -61,6 +61,7 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
     std::uint64_t body_size = 0;
     std::uint64_t received = 0;
     Bytes properties;
+    queue::Traits traits;
     std::vector<std::string> further_keys;  // of CC and BCC
     std::optional<Charge> charge;
     std::shared_ptr<std::byte[]> body;             // small ones whole

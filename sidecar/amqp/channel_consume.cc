@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <set>
 
 #include "common/random.h"
@@ -78,10 +79,17 @@ Result<void> Channel::consume(const BasicConsume& method) {
     return Error{Errc::limit_reached, "too many consumers on one channel"};
   if (queue->has_exclusive_consumer() || (method.exclusive && queue->consumers() > 0))
     return Error{Errc::access_denied, "queue '" + *name + "' in vhost '/' in exclusive use"};
+  std::optional<std::int64_t> priority = 0;
+  if (const queue::Value* asked = method.arguments.find("x-priority"))
+    priority = asked->as_integer();
+  if (!priority) return Error{Errc::precondition, "invalid arg 'x-priority': a number is expected"};
   const std::uint64_t serial = next_consumer_++;
   auto consumer = std::make_unique<ChannelConsumer>(*this, tag, queue, prefetch_, serial);
   consumer->no_ack = method.no_ack;
   consumer->exclusive = method.exclusive;
+  consumer->priority = static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(*priority, std::numeric_limits<std::int32_t>::min(),
+                               std::numeric_limits<std::int32_t>::max()));
   // On its queue from now on, for whoever asks next; but it is given nothing before its answer.
   queue->add_consumer(*consumers_.emplace(tag, std::move(consumer)).first->second);
   answer_after(0, [this, tag, serial, no_wait = method.no_wait] {
@@ -277,7 +285,7 @@ Channel::Settle Channel::settle_of(Verdict verdict) {
       };
     case Verdict::requeue:
       return [](queue::Queue& queue, const queue::Receipt& receipt) {
-        static_cast<void>(queue.give_back(receipt, {}));
+        static_cast<void>(queue.give_back(receipt, {.backs_off = true}));
       };
     case Verdict::discard:
       return [](queue::Queue& queue, const queue::Receipt& receipt) {
@@ -300,7 +308,9 @@ Result<void> Channel::recover(bool requeue, bool wants_answer) {
   for (Unacked& unacked : std::exchange(unacked_, {})) {
     if (!unacked.queue) continue;
     release(unacked);
-    apply(unacked, settle_of(Verdict::requeue));
+    apply(unacked, [](queue::Queue& queue, const queue::Receipt& receipt) {
+      static_cast<void>(queue.give_back(receipt, {}));
+    });
   }
   if (wants_answer) answer(BasicRecoverOk{});
   pump_consumers();

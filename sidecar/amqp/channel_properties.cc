@@ -63,6 +63,9 @@ Result<void> Channel::take_properties(ByteView bytes) {
   if (auto done = check_user_id(*properties); !done) return done;
   if (properties->expiration && !is_expiration(*properties->expiration))
     return Error{Errc::precondition, "invalid expiration '" + *properties->expiration + "'"};
+  const auto traits = queue::traits_of(*properties);
+  if (!traits) return traits.error();
+  publishing_->traits = *traits;
   const auto mode = properties->delivery_mode;
   if (mode && *mode != 1 && *mode != 2)
     return Error{Errc::precondition, "invalid message: delivery mode " + std::to_string(*mode)};

@@ -123,6 +123,7 @@ queue::MessagePtr Channel::assembled() const {
   message.head = queue::make_head(publishing.method.exchange, publishing.method.routing_key,
                                   publishing.properties);
   message.body_size = publishing.body_size;
+  message.traits = publishing.traits;
   if (publishing.body_id) {
     message.body_id = **publishing.body_id;
     message.parts = publishing.parts;

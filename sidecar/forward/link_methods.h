@@ -199,7 +199,9 @@ struct LinkPut {
   std::uint64_t sequence = 0;
   std::uint16_t delivery_count = 0;
   bool redelivered = false;
-  std::uint64_t age = 0;  // since it was published
+  std::uint64_t age = 0;    // since it was published
+  std::uint64_t delay = 0;  // until it is due, in milliseconds
+  std::uint64_t left = 0;   // until it expires; 0: never
   std::string exchange;
   std::string routing_key;
   amqp::LongString attributes;  // see spool::AttributeTag
@@ -210,6 +212,8 @@ struct LinkPut {
     visit(self.delivery_count);
     visit(self.redelivered);
     visit(self.age);
+    visit(self.delay);
+    visit(self.left);
     visit(self.exchange);
     visit(self.routing_key);
     visit(self.attributes);

@@ -111,6 +111,7 @@ class PushChannel final : public amqp::ServerChannel, private PushDoor::Link {
   Result<void> add_to_parts(ByteView payload);
   Result<void> flush_part();
   Result<void> finish();
+  static queue::Traits traits_of(const Receiving& receiving);
   queue::Pushed assembled() const;
   void drop_body();
 

@@ -163,12 +163,30 @@ Result<void> PushChannel::flush_part() {
   return {};
 }
 
+// Its times are what is left of them: they began where it was published.
+queue::Traits PushChannel::traits_of(const Receiving& receiving) {
+  queue::Traits traits;
+  if (const auto properties = queue::Properties::decode(receiving.properties))
+    if (const auto asked = queue::traits_of(*properties)) traits = *asked;
+  const auto in = [](std::uint64_t time) {
+    return std::chrono::milliseconds(std::min<std::uint64_t>(time, 1ull << 40));
+  };
+  traits.delay = in(receiving.method.delay);
+  traits.ttl.reset();
+  if (receiving.method.left > receiving.method.delay)
+    traits.ttl = in(receiving.method.left - receiving.method.delay);
+  else if (receiving.method.left > 0)
+    traits.ttl = std::chrono::milliseconds(0);
+  return traits;
+}
+
 queue::Pushed PushChannel::assembled() const {
   const Receiving& receiving = *receiving_;
   const LinkPut& method = receiving.method;
   queue::Message message;
   const auto age = std::min<std::uint64_t>(method.age, 1ull << 40);
   message.published = context_.clock.now_ms() - static_cast<std::int64_t>(age);
+  message.traits = traits_of(receiving);
   message.head = queue::make_head(method.exchange, method.routing_key, receiving.properties);
   message.body_size = receiving.body_size;
   message.body_id = receiving.body_id;

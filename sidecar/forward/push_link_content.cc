@@ -48,8 +48,13 @@ void PushLink::send_put(const PushQueuePtr& push, PushQueue::Put& put) {
   method_.sequence = delivery.sequence;
   method_.delivery_count = delivery.delivery_count;
   method_.redelivered = delivery.redelivered || put.was_sent;
-  method_.age = static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, parts_.clock.now_ms() - message.published));
+  const queue::Milliseconds now = parts_.clock.now_ms();
+  const auto until = [now](queue::Milliseconds time, queue::Milliseconds least) {
+    return time == 0 ? 0 : static_cast<std::uint64_t>(std::max(least, time - now));
+  };
+  method_.age = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now - message.published));
+  method_.delay = until(delivery.due, 0);
+  method_.left = until(delivery.expiry, 1);
   method_.exchange = message.exchange();
   method_.routing_key = message.routing_key();
   method_.attributes.text = as_text(message.attributes);

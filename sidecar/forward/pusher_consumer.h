@@ -12,7 +12,7 @@ class Pusher::PushConsumer final : public queue::Consumer {
   PushConsumer(Pusher& pusher, Pushed& pushed) : pusher_(pusher), pushed_(pushed) {
     is_link = true;
   }
-  bool takes_paused() const override { return pusher_.is_draining_; }
+  bool takes_held_back() const override { return pusher_.is_draining_; }
   bool has_credit() const override { return pusher_.has_credit(pushed_); }
   void deliver(queue::Queue&, queue::Delivery delivery) override {
     pusher_.deliver(pushed_, std::move(delivery));

@@ -128,7 +128,7 @@ void append_queue(std::string& out, const queue::Queue& queue, std::int64_t now_
   append_string(out, queue.name());
   number("ready", status.ready);
   number("unacked", status.unacked);
-  number("delayed", 0);
+  number("delayed", status.delayed);
   number("bytes", status.bytes);
   number("consumers", status.consumers);
   if (status.ready > 0 && status.oldest)

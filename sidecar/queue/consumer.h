@@ -29,6 +29,8 @@ struct Delivery {
   MessagePtr message;
   std::uint16_t delivery_count = 0;  // how often it came back before
   bool redelivered = false;
+  Milliseconds due = 0;     // in the future for a hand-over only; 0: it never had to wait
+  Milliseconds expiry = 0;  // 0: never
   // Nobody has to settle it. Not so, even without acks, while a body in parts is still to be read:
   // whoever got it acks it then.
   bool settled = false;
@@ -44,9 +46,9 @@ class Consumer {
   static constexpr std::uint32_t kCreditMax = 256;
   virtual std::uint32_t credit() const { return has_credit() ? kCreditMax : 0; }
   virtual void deliver(Queue& queue, Delivery delivery) = 0;
-  // A hand-over, as its agent ends: a pause holds messages back from people, and would lose them
-  // with their agent.
-  virtual bool takes_paused() const { return false; }
+  // A hand-over, as its agent ends: a pause, or a time that has not come yet, holds messages back
+  // from people, and would lose them with their agent.
+  virtual bool takes_held_back() const { return false; }
   // Of links only: Queue::deliverable() is another one than it was.
   virtual void note_ready(Queue&) {}
   // The queue is gone; the consumer is off it already.
@@ -55,6 +57,9 @@ class Consumer {
   bool no_ack = false;  // settled by being delivered, see Delivery::settled
   bool exclusive = false;
   bool is_link = false;  // local consumers come first
+  // Those of a higher one get all that they have credit for first (x-priority). Set before
+  // Queue::add_consumer, and not changed.
+  std::int32_t priority = 0;
 };
 
 }  // namespace pannier::queue

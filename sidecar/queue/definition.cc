@@ -1,6 +1,7 @@
 #include "sidecar/queue/definition.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace pannier::queue {
 namespace {
@@ -124,45 +125,118 @@ Result<std::pair<std::string, Binding>> decode_binding(ByteView key, ByteView va
 
 namespace {
 
-Result<std::uint64_t> limit_in(const Table& arguments, std::string_view key) {
-  const Value* value = arguments.find(key);
-  if (value == nullptr) return std::uint64_t{0};
-  const auto number = value->as_integer();
-  if (!number || *number < 0)
-    return Error{Errc::precondition, "invalid arg '" + std::string(key) +
-                                         "': a number that is not negative is expected"};
-  return static_cast<std::uint64_t>(*number);
+Error invalid_argument(std::string_view key, std::string_view wanted) {
+  return {Errc::precondition,
+          "invalid arg '" + std::string(key) + "': " + std::string(wanted) + " is expected"};
+}
+
+// Answers for all arguments at once: the first that is wrong.
+class Arguments {
+ public:
+  explicit Arguments(const Table& table) : table_(table) {}
+
+  std::optional<std::uint64_t> number(std::string_view key, std::uint64_t least = 0,
+                                      std::uint64_t most = UINT64_MAX) {
+    const Value* value = table_.find(key);
+    if (value == nullptr) return {};
+    const auto found = value->as_integer();
+    if (found && *found >= 0 && static_cast<std::uint64_t>(*found) >= least &&
+        static_cast<std::uint64_t>(*found) <= most)
+      return static_cast<std::uint64_t>(*found);
+    fail(key, least == 0 && most == UINT64_MAX
+                  ? "a number that is not negative"
+                  : "a number from " + std::to_string(least) + " to " + std::to_string(most));
+    return {};
+  }
+  std::optional<std::chrono::milliseconds> time(std::string_view key, std::uint64_t least = 0) {
+    const auto found = number(key, least);
+    if (!found) return {};
+    constexpr auto kMax =
+        static_cast<std::uint64_t>(std::chrono::milliseconds(kTimeoutMax).count());
+    return std::chrono::milliseconds(static_cast<std::int64_t>(std::min(*found, kMax)));
+  }
+  std::optional<std::string> text(std::string_view key) {
+    const Value* value = table_.find(key);
+    if (value == nullptr) return {};
+    if (const std::string* found = value->as_text()) return *found;
+    fail(key, "a text");
+    return {};
+  }
+  bool flag(std::string_view key) {
+    const Value* value = table_.find(key);
+    if (value == nullptr) return false;
+    if (const bool* found = value->as_bool()) return *found;
+    fail(key, "true or false");
+    return false;
+  }
+  void fail(std::string_view key, std::string_view wanted) {
+    if (!wrong_) wrong_ = invalid_argument(key, wanted);
+  }
+  const std::optional<Error>& wrong() const { return wrong_; }
+
+ private:
+  const Table& table_;
+  std::optional<Error> wrong_;
+};
+
+void read_overflow(Arguments& arguments, QueueSettings& settings) {
+  const auto overflow = arguments.text("x-overflow");
+  if (!overflow || *overflow == "drop-head") return;
+  settings.overflow = Overflow::reject_publish;
+  settings.dead_letters_overflow = *overflow == "reject-publish-dlx";
+  if (*overflow != "reject-publish" && !settings.dead_letters_overflow)
+    arguments.fail("x-overflow", "drop-head, reject-publish or reject-publish-dlx");
+}
+
+// A classic queue has no limit of deliveries unless it asks for one; a quorum queue has 20.
+void read_deliveries(Arguments& arguments, QueueSettings& settings) {
+  constexpr std::uint64_t kDeliveryLimitMax = 65'000;
+  constexpr std::uint32_t kQuorumDeliveryLimit = 20;
+  const auto type = arguments.text("x-queue-type");
+  if (type && *type != "classic" && *type != "quorum" && *type != "stream")
+    arguments.fail("x-queue-type", "classic, quorum or stream");
+  const auto limit = arguments.number("x-delivery-limit", 0, kDeliveryLimitMax);
+  if (limit)
+    settings.deliveries_max = static_cast<std::uint32_t>(*limit) + 1;
+  else if (type && *type == "quorum")
+    settings.deliveries_max = kQuorumDeliveryLimit + 1;
+}
+
+void read_dead_letter(Arguments& arguments, QueueSettings& settings) {
+  const auto exchange = arguments.text("x-dead-letter-exchange");
+  auto key = arguments.text("x-dead-letter-routing-key");
+  if (exchange)
+    settings.dead_letter = DeadLetterTarget{*exchange, std::move(key)};
+  else if (key)
+    arguments.fail("x-dead-letter-routing-key", "x-dead-letter-exchange beside it");
 }
 
 }  // namespace
 
 Result<QueueSettings> settings_from(const QueueDefinition& definition) {
+  constexpr std::uint64_t kPriorityMax = 255;
+  Arguments arguments(definition.arguments);
   QueueSettings settings;
   settings.name = definition.name;
   settings.durability = definition.durable ? Durability::disk : Durability::memory;
-  auto messages = limit_in(definition.arguments, "x-max-length");
-  if (!messages) return messages.error();
-  settings.messages_max = *messages;
-  auto bytes = limit_in(definition.arguments, "x-max-length-bytes");
-  if (!bytes) return bytes.error();
-  settings.bytes_max = *bytes;
-  if (const Value* overflow = definition.arguments.find("x-overflow")) {
-    const std::string* text = overflow->as_text();
-    if (text != nullptr && *text == "reject-publish")
-      settings.overflow = Overflow::reject_publish;
-    else if (text == nullptr || *text != "drop-head")
-      return Error{Errc::precondition,
-                   "invalid arg 'x-overflow': it is drop-head or reject-publish"};
-  }
-  auto timeout = limit_in(definition.arguments, "x-consumer-timeout");
-  if (!timeout) return timeout.error();
-  const auto longest = static_cast<std::uint64_t>(std::chrono::milliseconds(kTimeoutMax).count());
-  settings.ack_timeout =
-      std::chrono::milliseconds(static_cast<std::int64_t>(std::min(*timeout, longest)));
+  settings.messages_max = arguments.number("x-max-length").value_or(0);
+  settings.bytes_max = arguments.number("x-max-length-bytes").value_or(0);
+  read_overflow(arguments, settings);
+  settings.ack_timeout = arguments.time("x-consumer-timeout").value_or(settings.ack_timeout);
+  settings.priority_max =
+      static_cast<spool::Priority>(arguments.number("x-max-priority", 0, kPriorityMax).value_or(0));
+  settings.message_ttl = arguments.time("x-message-ttl");
+  settings.expires = arguments.time("x-expires", 1).value_or(settings.expires);
+  read_dead_letter(arguments, settings);
+  read_deliveries(arguments, settings);
+  settings.single_active_consumer = arguments.flag("x-single-active-consumer");
+  if (arguments.wrong()) return *arguments.wrong();
   return settings;
 }
 
+// maxDeliveries counts all of them, priorities the levels from 0 on.
 QueueSettings settings_from(const PolicyQueue& queue) {
+  const QueueDelivery& delivery = queue.delivery;
   QueueSettings settings;
   settings.name = queue.name;
   settings.durability = queue.durability;
@@ -170,7 +244,21 @@ QueueSettings settings_from(const PolicyQueue& queue) {
   settings.messages_max = queue.storage.messages_max;
   settings.overflow = queue.storage.overflow;
   settings.limits_count_unacked = true;
-  settings.ack_timeout = queue.delivery.ack_timeout.value_or(std::chrono::milliseconds(0));
+  settings.ack_timeout = delivery.ack_timeout.value_or(std::chrono::milliseconds(0));
+  settings.priority_max = static_cast<spool::Priority>(std::min(delivery.priorities, 255u));
+  if (delivery.message_ttl.count() > 0) settings.message_ttl = delivery.message_ttl;
+  // Nothing is thrown away for having failed: without a place for it, it is tried again for ever.
+  if (delivery.dead_letter) settings.deliveries_max = delivery.deliveries_max;
+  settings.backoff = delivery.backoff.initial;
+  settings.backoff_max = delivery.backoff.max;
+  if (const auto& dead = delivery.dead_letter)
+    settings.dead_letter = dead->queue.empty()
+                               ? DeadLetterTarget{dead->exchange, dead->routing_key.empty()
+                                                                      ? std::optional<std::string>()
+                                                                      : dead->routing_key}
+                               : DeadLetterTarget{"", dead->queue};
+  settings.single_active_consumer = delivery.single_active_consumer;
+  settings.keeps_groups = delivery.group_by == GroupBy::header;
   settings.paused = queue.paused;
   settings.ending = queue.ending;
   return settings;

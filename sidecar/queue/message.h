@@ -6,7 +6,9 @@
 // it is made.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "common/buffer.h"
@@ -20,6 +22,16 @@ using spool::Milliseconds;
 using spool::QueueId;
 using spool::Sequence;
 
+// What a publisher asks of the queues that take the message.
+struct Traits {
+  spool::Priority priority = 0;
+  std::optional<std::chrono::milliseconds> ttl;  // from the moment it is due
+  std::chrono::milliseconds delay{0};            // until it is due
+  std::uint64_t group = 0;                       // of the group's key; 0: it is in none
+};
+// precondition: an expiration, x-delay or x-group that cannot be one.
+Result<Traits> traits_of(const Properties& properties);
+
 struct Message {
   Milliseconds published = 0;
   Slice head;
@@ -28,6 +40,7 @@ struct Message {
   std::uint32_t parts = 0;
   std::uint64_t body_size = 0;
   Bytes attributes;  // see spool::AttributeTag
+  Traits traits;     // of one that is being published; its entries have them afterwards
 
   std::string_view exchange() const;
   std::string_view routing_key() const;

@@ -5,15 +5,15 @@
 namespace pannier::queue {
 
 Queue::Queue(QueueContext& context, QueueId id, QueueSettings settings)
-    : context_(context), id_(id), settings_(std::move(settings)) {
+    : context_(context), id_(id), settings_(std::move(settings)), used_at_(context.clock.now()) {
   ++context_.queues;
+  if (settings_.expires.count() > 0) show_deadline();
 }
 
 Queue::~Queue() {
   stop_waiting();
   --context_.queues;
-  for (Item& item : window_) drop_copy(item);
-  for (auto& [sequence, item] : returned_) drop_copy(item);
+  for_each_item([this](Item& item) { drop_copy(item); });
   for (auto& [sequence, unacked] : unacked_)
     if (unacked.message) context_.message_bytes -= memory_of(*unacked.message);
 }
@@ -21,7 +21,9 @@ Queue::~Queue() {
 // The ack timeout holds for what is unacknowledged already, too: from now on, if that is sooner.
 void Queue::change(const QueueSettings& settings) {
   if (gone_) return;
+  const bool kept_groups = settings_.keeps_groups;
   settings_ = settings;
+  if (kept_groups && !settings_.keeps_groups) forget_groups();
   const bool has_timeout = settings_.ack_timeout.count() > 0;
   const auto latest = context_.clock.now() +
                       std::min<std::chrono::milliseconds>(settings_.ack_timeout, kTimeoutMax);
@@ -32,33 +34,47 @@ void Queue::change(const QueueSettings& settings) {
     else
       set_deadline(sequence, unacked, std::min(unacked.deadline.value_or(latest), latest));
   }
+  expire(context_.clock.now_ms());
+  show_deadline();
   pump();
   enforce_limits();
 }
 
+// Of what waits for its time the spool alone may know some.
 Sequence Queue::lowest() const {
+  if (delayed_.is_partial() || is_counting_delayed_) return 1;
   Sequence lowest = context_.spool.last_sequence(id_) + 1;
-  if (more_on_disk_) lowest = std::min(lowest, window_end_ + 1);
-  if (!window_.empty()) lowest = std::min(lowest, window_.front().entry.sequence);
-  if (!returned_.empty()) lowest = std::min(lowest, returned_.begin()->first);
+  for (const ReadyLane& lane : lanes_)
+    if (lane.more_on_disk) lowest = std::min(lowest, lane.window_end + 1);
+  const_cast<Queue*>(this)->for_each_item(
+      [&](const Item& item) { lowest = std::min(lowest, item.entry.sequence); });
   for (const auto& [sequence, unacked] : unacked_)
     if (!unacked.origin) lowest = std::min(lowest, sequence);
   return lowest;
 }
 
+// How many wait for their time is not known before they have been looked at.
 void Queue::recover() {
-  const spool::Lane lane{id_, 0};
-  const spool::LaneTotals totals = context_.spool.totals(lane);
-  ready_ = totals.messages;
-  ready_bytes_ = totals.message_bytes;
-  more_on_disk_ = ready_ > 0;
-  suspect_ = context_.spool.suspect_up_to(lane);
+  for (const spool::Priority priority : context_.spool.priorities(id_)) {
+    const spool::Lane of{id_, priority};
+    const spool::LaneTotals totals = context_.spool.totals(of);
+    if (totals.messages == 0 && context_.spool.suspect_up_to(of) == 0) continue;
+    ReadyLane& lane = lane_for(priority);
+    ready_ += totals.messages;
+    ready_bytes_ += totals.message_bytes;
+    lane.more_on_disk = totals.messages > 0;
+    lane.suspect = context_.spool.suspect_up_to(of);
+  }
+  is_counting_delayed_ = context_.spool.has_times(id_, spool::TimeColumn::due);
+  delayed_.set_partial(is_counting_delayed_);
+  expiring_.set_partial(context_.spool.has_times(id_, spool::TimeColumn::expiry));
+  fetch_times();
 }
 
 bool Queue::is_over_limit(std::uint64_t more_bytes, std::uint64_t more_messages) const {
   const bool all = settings_.limits_count_unacked;
   const std::uint64_t messages =
-      ready_ + (all ? unacked_.size() - remote_unacked_ : 0) + more_messages;
+      ready_ + delayed_count_ + (all ? unacked_.size() - remote_unacked_ : 0) + more_messages;
   const std::uint64_t bytes =
       ready_bytes_ + (all ? unacked_bytes_ - remote_unacked_bytes_ : 0) + more_bytes;
   return (settings_.messages_max > 0 && messages > settings_.messages_max) ||
@@ -74,8 +90,25 @@ Result<void> Queue::may_put(std::uint64_t bytes, std::uint64_t messages) const {
 }
 
 bool Queue::keeps_in_memory(const Message& message) const {
-  return settings_.durability == Durability::memory && message.parts == 0 && !more_on_disk_ &&
+  return settings_.durability == Durability::memory && message.parts == 0 && !has_more_on_disk() &&
          context_.affords(memory_of(message));
+}
+
+spool::Target Queue::target_for(const Message& message) const {
+  const auto in = [](Milliseconds from, std::chrono::milliseconds time) {
+    return from + std::min<std::chrono::milliseconds>(time, kTimeoutMax).count();
+  };
+  spool::Target target;
+  target.queue = id_;
+  target.transient = settings_.durability == Durability::memory;
+  target.priority = std::min(message.traits.priority, settings_.priority_max);
+  if (settings_.keeps_groups) target.group = message.traits.group;
+  const bool waits = message.traits.delay.count() > 0;
+  if (!waits && !message.traits.ttl) return target;
+  const Milliseconds now = context_.clock.now_ms();
+  if (waits) target.due = in(now, message.traits.delay);
+  if (message.traits.ttl) target.expiry = in(waits ? target.due : now, *message.traits.ttl);
+  return target;
 }
 
 void Queue::put(const spool::Entry& entry, MessagePtr message) {
@@ -83,38 +116,47 @@ void Queue::put(const spool::Entry& entry, MessagePtr message) {
     if (is_in_spool(entry)) context_.spool.release(entry);
     return;
   }
+  ++counters_.published;
+  if (entry.due > context_.clock.now_ms()) {
+    Item item{entry, {}, false};
+    if (!is_in_spool(entry)) keep_copy(item, std::move(message));
+    wait_for_due(std::move(item));
+    show_deadline();
+    enforce_limits();
+    return;
+  }
   ++ready_;
   ready_bytes_ += entry.message_bytes;
-  ++counters_.published;
-  const bool has_room = window_.size() < context_.window_share() || !is_in_spool(entry);
-  if (more_on_disk_ || !has_room) {
-    more_on_disk_ = true;
+  note_expiry(entry);
+  ReadyLane& lane = lane_for(entry.priority);
+  const bool has_room = lane.window.size() < lane_share() || !is_in_spool(entry);
+  if (lane.more_on_disk || !has_room) {
+    lane.more_on_disk = true;
     context_.spool.release(entry);
   } else {
-    Item& item = window_.emplace_back(Item{entry, {}, false});
-    window_end_ = entry.sequence;
+    Item& item = lane.window.emplace_back(Item{entry, {}, false});
+    lane.window_end = entry.sequence;
     // What a consumer waits for is kept in any case: it leaves at once.
-    const bool wanted = window_.size() == 1 && (!consumers_.empty() || !getters_.empty());
+    const bool wanted = lane.window.size() == 1 && (!consumers_.empty() || !getters_.empty());
     if (wanted || !is_in_spool(entry) || context_.affords(memory_of(*message)))
       keep_copy(item, std::move(message));
   }
+  const Sequence before = std::exchange(fresh_, entry.sequence);
   pump();
+  if (!is_stalled_) fresh_ = before;
   enforce_limits();
 }
 
 // DropHead: the oldest go until the limits hold. What has to be paged in first goes when it is
-// there.
+// there; dead letters wait until those before them are buried.
 bool Queue::drop_over_limit() {
   bool dropped = false;
-  while (is_over_limit(0, 0) && ready_ > 0) {
+  while (is_over_limit(0, 0) && ready_ > 0 && may_die()) {
     if (head() == nullptr) {
       fetch_more();
       break;
     }
-    Item item = take_head();
-    drop_copy(item);
-    settle(item.entry);
-    ++counters_.dropped;
+    let_die(take_head(), Death::max_length);
     dropped = true;
   }
   return dropped;
@@ -141,12 +183,18 @@ void Queue::let_go(Item& item) {
 void Queue::on_time(Clock::time_point now) {
   const auto self = shared_from_this();
   if (retry_at_ && *retry_at_ <= now) retry_at_.reset();
+  if (bury_at_ && *bury_at_ <= now) {
+    bury_at_.reset();
+    note_dead(true);
+    load_dying();
+  }
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const auto due = unacked_.find(deadlines_.begin()->second);
     const bool counts = !due->second.is_lease || due->second.lease_counts;
-    give_back(take_unacked(due), {counts});
+    give_back(take_unacked(due), {.counts = counts});
   }
   answer_getters_until(now);
+  expire(context_.clock.now_ms());
   show_deadline();
   pump();
 }
@@ -157,27 +205,51 @@ Result<std::uint64_t> Queue::purge(Commit& commit) {
   std::vector<spool::Entry> kept;
   for (const auto& [sequence, unacked] : unacked_)
     if (is_in_spool(unacked.entry)) kept.push_back(unacked.entry);
+  for (const auto& [sequence, dying] : dying_)
+    if (is_in_spool(dying.item.entry)) kept.push_back(dying.item.entry);
   // In order: recovery looks them up by halving.
   std::sort(kept.begin(), kept.end(),
             [](const spool::Entry& a, const spool::Entry& b) { return a.sequence < b.sequence; });
-  if (context_.spool.totals({id_, 0}).messages > kept.size()) {
+  std::uint64_t in_spool = 0;
+  for (const spool::Priority priority : context_.spool.priorities(id_))
+    in_spool += context_.spool.totals({id_, priority}).messages;
+  if (in_spool > kept.size()) {
     spool::Group group;
     group.purge(id_, kept);
     auto purged = context_.spool.append(group);
     if (!purged) return purged.error();
     commit = *purged;
   }
-  const std::uint64_t count = ready_;
-  for (Item& item : window_) let_go(item);
-  for (auto& [sequence, item] : returned_) let_go(item);
-  window_.clear();
-  returned_.clear();
-  ready_ = ready_bytes_ = 0;
-  more_on_disk_ = false;
+  const std::uint64_t count = ready_ + delayed_count_;
+  auto dying = std::exchange(dying_, {});
+  for_each_item([this](Item& item) { let_go(item); });
+  dying_ = std::move(dying);
   // A fetch that is under way finds what is published from now on: see on_fetched.
-  window_end_ = std::max(window_end_, context_.spool.last_sequence(id_));
+  for (ReadyLane& lane : lanes_) lane.clear(context_.spool.last_sequence(id_));
+  forget_waiting();
   pump();
   return count;
+}
+
+// Of what is ready, or waits, nothing is left.
+void Queue::forget_waiting() {
+  ready_ = ready_bytes_ = delayed_count_ = 0;
+  is_counting_delayed_ = false;
+  delayed_.clear();
+  expiring_.clear();
+  expired_on_disk_.reset();
+  parked_.clear();
+  parked_count_ = 0;
+}
+
+void Queue::note_use() {
+  used_at_ = context_.clock.now();
+  if (settings_.expires.count() > 0 && !gone_) show_deadline();
+}
+
+bool Queue::is_unused(Clock::time_point now) const {
+  return settings_.expires.count() > 0 && consumers_.empty() && !gone_ &&
+         used_at_ + settings_.expires <= now;
 }
 
 // Off every list of the context.
@@ -191,71 +263,21 @@ void Queue::be_gone() {
   const auto self = shared_from_this();  // whoever holds the last reference may let go meanwhile
   gone_ = true;
   context_.forget_changes(id_);
-  for (Item& item : window_) let_go(item);
-  for (auto& [sequence, item] : returned_) let_go(item);
+  for_each_item([this](Item& item) { let_go(item); });
   for (auto& [sequence, unacked] : unacked_) {
     if (unacked.message) context_.message_bytes -= memory_of(*unacked.message);
     if (is_in_spool(unacked.entry)) context_.spool.release(unacked.entry);
     if (unacked.origin) unacked.origin->settle(unacked.remote_tag, RemoteOrigin::Settle::give_back);
   }
-  window_.clear(), returned_.clear(), unacked_.clear(), deadlines_.clear();
-  ready_ = ready_bytes_ = unacked_bytes_ = remote_unacked_ = remote_unacked_bytes_ = 0;
-  more_on_disk_ = false;
+  lanes_.clear(), dying_.clear(), locked_.clear(), unacked_.clear(), deadlines_.clear();
+  forget_waiting();
+  unacked_bytes_ = remote_unacked_ = remote_unacked_bytes_ = 0;
   stop_waiting();
   for (auto& [max, done] : std::exchange(peeks_, {})) done({});
   answer_getters_empty();
-  while (!consumers_.empty()) {  // one that is told may take others with it
-    Consumer* consumer = consumers_.back();
-    consumers_.pop_back();
+  while (Consumer* consumer = consumers_.pop())  // one that is told may take others with it
     consumer->queue_gone(*this);
-  }
   note_demand();
-}
-
-QueueStatus Queue::status() const {
-  QueueStatus status;
-  status.ready = ready_;
-  status.unacked = unacked_.size() - remote_unacked_;
-  status.bytes = ready_bytes_ + unacked_bytes_ - remote_unacked_bytes_;
-  status.consumers = consumers_.size();
-  status.counters = counters_;
-  const Item* oldest = const_cast<Queue*>(this)->head();
-  if (oldest != nullptr)
-    status.oldest = oldest->message ? oldest->message->published : oldest->entry.published;
-  return status;
-}
-
-std::string Queue::check() const {
-  std::uint64_t bytes = 0, unacked_bytes = 0;
-  std::uint64_t remote = 0, remote_bytes = 0;
-  std::size_t timed = 0;
-  Sequence last = 0;
-  for (const Item& item : window_) {
-    if (item.entry.sequence <= last) return "the window is out of order";
-    if (returned_.contains(item.entry.sequence)) return "a message is in the window twice";
-    if (unacked_.contains(item.entry.sequence)) return "a message is ready and unacked";
-    last = item.entry.sequence;
-    bytes += item.entry.message_bytes;
-  }
-  if (last > window_end_) return "the window's end is within it";
-  for (const auto& [sequence, item] : returned_) {
-    if (unacked_.contains(sequence)) return "a returned message is unacked";
-    bytes += item.entry.message_bytes;
-  }
-  for (const auto& [sequence, unacked] : unacked_) {
-    unacked_bytes += unacked.entry.message_bytes;
-    remote += unacked.origin ? 1 : 0;
-    remote_bytes += unacked.origin ? unacked.entry.message_bytes : 0;
-    timed += unacked.deadline ? 1 : 0;
-  }
-  const std::uint64_t held = window_.size() + returned_.size();
-  if (more_on_disk_ ? ready_ < held : ready_ != held) return "ready does not add up";
-  if (more_on_disk_ ? ready_bytes_ < bytes : ready_bytes_ != bytes) return "bytes do not add up";
-  if (remote != remote_unacked_ || remote_bytes != remote_unacked_bytes_)
-    return "messages of others do not add up";
-  if (unacked_bytes != unacked_bytes_) return "unacked bytes do not add up";
-  if (timed != deadlines_.size()) return "deadlines do not add up";
-  return {};
 }
 
 }  // namespace pannier::queue

@@ -5,17 +5,23 @@
 // the window nor unacknowledged is on disk only and is paged in as the window empties. A memory
 // queue's messages are here alone, until the budget is spent: the rest goes to the spool, unsynced.
 //
-// Order: first in, first out; a message that comes back takes its old place. Consumers take turns,
-// as long as they have credit; a message is delivered once its delivery may be known to have
-// happened after a crash (Spool::may_deliver). Delivery is at least once: what a crash finds
-// delivered and unsettled comes back with `redelivered` set.
+// Order: higher priorities first, each of them first in, first out; a message that comes back takes
+// its old place. Consumers take turns, as long as they have credit; a message is delivered once its
+// delivery may be known to have happened after a crash (Spool::may_deliver). Delivery is at least
+// once: what a crash finds delivered and unsettled comes back with `redelivered` set.
+//
+// A message with a due time waits for it, and takes its place then; one that expires, is rejected,
+// dropped by a limit or delivered too often leaves as a dead letter, if the queue has an exchange
+// for those, in one group with its new life (dead_letter.h). Of a group of messages one is out at a
+// time; what follows it is passed over, up to a limit.
 //
 // Owned by Registry, shared with sessions that hold deliveries of it: calls on a queue that is gone
 // do nothing, and sessions let go of it before the registry goes. Loop thread. Settles are durable
 // with the commit that Spool::flush_settles returns.
 //
-// queue.cc puts, limits and ends; queue_delivery.cc hands out and takes back; queue_paging.cc
-// reads.
+// queue.cc puts, limits and ends; queue_delivery.cc hands out, queue_settle.cc takes back,
+// queue_paging.cc reads; queue_times.cc waits and expires, queue_deaths.cc buries,
+// queue_groups.cc keeps groups in order.
 #pragma once
 
 #include <chrono>
@@ -29,32 +35,21 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/policy.h"
-#include "sidecar/queue/consumer.h"
+#include "sidecar/queue/consumer_list.h"
+#include "sidecar/queue/dead_letter.h"
 #include "sidecar/queue/queue_context.h"
+#include "sidecar/queue/queue_settings.h"
+#include "sidecar/queue/ready_lane.h"
 #include "sidecar/queue/remote.h"
+#include "sidecar/queue/time_window.h"
 
 namespace pannier::queue {
-
-// No timer is longer: sums of times stay in range whatever a client asks for.
-inline constexpr std::chrono::hours kTimeoutMax{24 * 3650};
-
-struct QueueSettings {
-  std::string name;
-  Durability durability = Durability::disk;
-  std::uint64_t bytes_max = 0;     // 0: no limit
-  std::uint64_t messages_max = 0;  // 0: no limit
-  Overflow overflow = Overflow::drop_head;
-  bool limits_count_unacked = false;  // a MessageQueue's storage; x-max-length counts ready ones
-  std::chrono::milliseconds ack_timeout{0};  // 0: none
-  bool paused = false;
-  bool ending = false;  // publishes are refused
-};
 
 struct QueueStatus {
   std::uint64_t ready = 0;
   std::uint64_t unacked = 0;
-  std::uint64_t bytes = 0;  // ready and unacked
+  std::uint64_t delayed = 0;  // wait for their time
+  std::uint64_t bytes = 0;    // of all of them
   std::size_t consumers = 0;
   std::optional<Milliseconds> oldest;  // when the oldest ready message was published, if known
   QueueCounters counters;
@@ -77,7 +72,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // The limits' answer to a message of that size, or to some: queue_full, or access_denied while
   // ending.
   Result<void> may_put(std::uint64_t bytes, std::uint64_t messages = 1) const;
-  // A message is in the queue: its entry in the spool, or a sequence alone in a memory queue.
+  // How that message would stand in this queue, if it came now.
+  spool::Target target_for(const Message& message) const;
+  // A message is in the queue: its entry in the spool, or one without a segment in a memory queue.
   void put(const spool::Entry& entry, MessagePtr message);
   bool keeps_in_memory(const Message& message) const;
 
@@ -92,23 +89,33 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void on_room();
   void on_read_room();
   void on_turn_end();
+  // Dead letters whose message is here go where they belong: at the end of a turn.
+  void bury();
   // One message, or nothing if none is ready. May call back later, when it has to be read; whoever
   // asked may be gone by then: the callback then gives the message back itself.
   using OnGot = std::function<void(std::optional<Delivery>)>;
   void get(bool no_ack, OnGot done);
 
+  // Somebody has declared it, or asked it for a message: its x-expires begins anew.
+  void note_use();
+  // Nobody has used it for as long as its settings say, and nobody does now.
+  bool is_unused(Clock::time_point now) const;
+
   // False: that delivery is not unacknowledged (settled, timed out, or somebody else's by now).
   bool ack(const Receipt& receipt);
   struct Return {
-    bool counts = true;  // as a failed delivery; not so for our own shutdown
+    bool counts = true;      // as a failed delivery; not so for our own shutdown
+    bool backs_off = false;  // the queue's backoff holds it back for a while
+    std::optional<std::chrono::milliseconds> delay = {};  // instead of the backoff
   };
-  // Back to its old place; delivered again from the end of the turn on.
+  // Back to its old place; delivered again from the end of the turn on, or when its time has come.
+  // One that has been delivered too often leaves as a dead letter.
   bool give_back(const Receipt& receipt, Return how);
   // For a transaction (queue_tx.cc): what its group settles, null if that is not ours to journal;
   // and that the group is journaled.
   const spool::Entry* entry_to_settle(const Receipt& receipt) const;
   void note_settled(const Receipt& receipt);
-  // Dropped for good (dead-lettering comes in with its issue).
+  // Rejected: it leaves as a dead letter, or for good if the queue has nowhere to send it.
   bool discard(const Receipt& receipt);
   // A lease of its own for one delivery, whatever the queue's ack timeout. What runs out goes back:
   // uncounted when whoever had it was cut off, and is not at fault (a link); else as a failed
@@ -146,7 +153,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // What consumers can have: what is ready, unless the queue is paused.
   std::uint64_t deliverable() const { return settings_.paused ? 0 : ready_; }
   std::uint64_t ready() const { return ready_; }
-  bool empty() const { return ready_ + unacked_.size() == 0; }
+  bool empty() const { return ready_ + delayed_count_ + unacked_.size() + dying_.size() == 0; }
   // No message of this spool below it is here, or comes in this run; conservative.
   Sequence lowest() const;
 
@@ -159,11 +166,6 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::string check() const;
 
  private:
-  struct Item {
-    spool::Entry entry;
-    MessagePtr message;
-    bool loading = false;
-  };
   struct Unacked {
     spool::Entry entry;
     MessagePtr message;  // of a memory queue: there is no other copy
@@ -180,6 +182,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
     OnGot done;
     std::optional<Clock::time_point> until;  // it waits for other agents
   };
+  struct Dying {  // on its way out as a dead letter
+    Item item;
+    Death why{};
+  };
   struct Peek;
 
   static bool is_in_spool(const spool::Entry& entry) { return entry.segment != 0; }
@@ -189,27 +195,68 @@ class Queue : public std::enable_shared_from_this<Queue> {
   bool drop_over_limit();
   void enforce_limits();
   bool is_over_limit(std::uint64_t more_bytes, std::uint64_t more_messages) const;
+  template <typename Visit>
+  void for_each_item(Visit&& visit);
   void let_go(Item& item);
+  void forget_waiting();
   void stop_waiting();
 
   // queue_delivery.cc
+  ReadyLane& lane_for(spool::Priority priority);
+  ReadyLane* first_lane();
   Item* head();
   Item take_head();
+  void note_taken(const Item& item);
   Consumer* next_consumer();
   bool deliver_one();
   void hand_out(Item item, Consumer* consumer);
+  bool is_suspect(const spool::Entry& entry) const;
   void note_unacked(Item& item, std::uint64_t delivery);
   void answer_getters_empty();
   void answer_local_getters();
   void stall();
+
+  // queue_settle.cc
   UnackedMap::iterator find_unacked(const Receipt& receipt);
   Unacked take_unacked(UnackedMap::iterator at);
   void observe_ack(const Unacked& unacked);
   void give_back(Unacked unacked, Return how);
+  std::chrono::milliseconds backoff(std::uint16_t delivery_count) const;
+  void put_back(Item item);
+  void wake_at_turn_end();
   void finish(Unacked unacked, RemoteOrigin::Settle how);
   void set_deadline(Sequence sequence, Unacked& unacked, std::optional<Clock::time_point> deadline);
   std::optional<Clock::time_point> ack_deadline() const;
   void show_deadline();
+
+  // queue_times.cc
+  bool is_expired(const spool::Entry& entry, Milliseconds now) const;
+  void wait_for_due(Item item);
+  void note_expiry(const spool::Entry& entry);
+  void promote(Milliseconds now);
+  bool expire_head();
+  void expire(Milliseconds now);
+  void expire_key(spool::TimeKey key, spool::Priority priority);
+  void expire_on_disk();
+  void fetch_times();
+  void on_due_fetched(Result<spool::TimedEntries> found);
+  void on_expiry_fetched(Result<spool::TimedEntries> found, bool is_refill);
+  bool expire_entry(const spool::Entry& entry);
+  void shed_times();
+  std::optional<Clock::time_point> next_time() const;
+
+  // queue_deaths.cc
+  void let_die(Item item, Death why);
+  bool may_die() const;
+  void load_dying();
+  void on_dying_loaded(Sequence sequence, Result<spool::StoredMessage> stored);
+  void note_dead(bool has_more);
+
+  // queue_groups.cc
+  bool pass_over_group(ReadyLane& lane);
+  void lock_group(const spool::Entry& entry);
+  void unlock_group(const spool::Entry& entry);
+  void forget_groups();
 
   // queue_remote.cc
   void note_demand();
@@ -218,17 +265,19 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void answer_getters_until(Clock::time_point now);
 
   // queue_paging.cc
-  Item* find(Sequence sequence);
-  bool load(Item& item);
+  bool load(ReadyLane& lane, Item& item);
   void read_ahead();
-  void on_loaded(Sequence sequence, Result<spool::StoredMessage> stored);
+  void on_loaded(spool::Priority priority, Sequence sequence, Result<spool::StoredMessage> stored);
+  std::uint64_t lane_share() const;
   void fetch_more();
-  void on_fetched(Result<spool::Entries> entries, std::uint64_t wanted);
-  void on_unreadable(const Error& why);
+  void fetch_more(ReadyLane& lane);
+  void on_fetched(spool::Priority priority, Result<spool::Entries> entries, std::uint64_t wanted);
+  void on_unreadable(ReadyLane& lane, const Error& why);
+  bool has_more_on_disk() const;
   void keep_copy(Item& item, MessagePtr message);
   void drop_copy(Item& item);
   void drop_unaffordable();
-  void lose(Sequence sequence, const Error& why);
+  void lose(ReadyLane& lane, Sequence sequence, const Error& why);
   void retry_later();
   void recount();
   void start_peek(std::size_t max, OnPeeked done);
@@ -237,19 +286,29 @@ class Queue : public std::enable_shared_from_this<Queue> {
   QueueContext& context_;
   QueueId id_;
   QueueSettings settings_;
-  std::deque<Item> window_;            // ascending; behind what came back
-  std::map<Sequence, Item> returned_;  // came back: may be before or within the window
-  Sequence window_end_ = 0;            // nothing above is in the window
-  bool more_on_disk_ = false;          // messages above window_end_ are in the spool only
-  bool fetching_ = false;
+  std::vector<ReadyLane> lanes_;  // the highest priority first; made as they are needed
+  TimeWindow<Item> delayed_;      // by due time
+  TimeWindow<spool::Priority> expiring_;
+  std::uint64_t delayed_count_ = 0;   // also those that the spool alone knows
+  bool is_counting_delayed_ = false;  // at start: until then they count as ready
+  bool is_fetching_due_ = false;
+  bool is_fetching_expiry_ = false;
+  std::optional<spool::TimeKey> expired_on_disk_;  // from here on, some are in the spool only
+  Sequence fresh_ = 0;  // the one that is being put: it may be delivered with a TTL of 0
+  std::map<Sequence, Dying> dying_;
+  std::size_t dying_loading_ = 0;
+  bool is_dying_ = false;                               // in the context's list of that name
+  std::optional<Clock::time_point> bury_at_;            // there was no room for a dead letter
+  std::unordered_map<std::uint64_t, Sequence> locked_;  // groups of which one is out
+  std::unordered_map<std::uint64_t, std::map<Sequence, Item>> parked_;  // passed over, by group
+  std::size_t parked_count_ = 0;
   bool is_in_read_line_ = false;
   bool is_returned_ = false;  // in the context's list of that name
   bool pumping_ = false;
   bool gone_ = false;
   bool is_stalled_ = false;
-  Sequence suspect_ = 0;
   std::uint64_t ready_ = 0;
-  std::uint64_t ready_bytes_ = 0;
+  std::uint64_t ready_bytes_ = 0;  // with those that wait for their time
   std::uint64_t unacked_bytes_ = 0;
   std::uint64_t remote_unacked_ = 0;  // of them, messages of other agents
   std::uint64_t remote_unacked_bytes_ = 0;
@@ -260,11 +319,24 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::optional<Clock::time_point> retry_at_;   // the disk could not be read
   std::optional<Clock::time_point> get_until_;  // the first get that waits for other agents
   std::optional<Clock::time_point> shown_;      // our deadline in the context's index
-  std::vector<Consumer*> consumers_;
-  std::size_t turn_ = 0;  // of the consumers
+  Clock::time_point used_at_;
+  ConsumerList consumers_;
   std::deque<Getter> getters_;
   std::vector<std::pair<std::size_t, OnPeeked>> peeks_;  // that wait for the window
   QueueCounters counters_;
 };
+
+// Every message that is in memory and not unacknowledged.
+template <typename Visit>
+void Queue::for_each_item(Visit&& visit) {
+  for (ReadyLane& lane : lanes_) {
+    for (Item& item : lane.window) visit(item);
+    for (auto& [sequence, item] : lane.returned) visit(item);
+  }
+  for (auto& [group, items] : parked_)
+    for (auto& [sequence, item] : items) visit(item);
+  for (auto& [key, item] : delayed_.held()) visit(item);
+  for (auto& [sequence, dying] : dying_) visit(dying.item);
+}
 
 }  // namespace pannier::queue

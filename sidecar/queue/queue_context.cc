@@ -14,6 +14,7 @@ QueueContext::QueueContext(spool::Spool& with_spool, const Clock& with_clock, Ex
       clock(with_clock),
       loop(on_loop),
       limits(with_limits),
+      started_ms(with_clock.now_ms()),
       alive(std::make_shared<QueueContext*>(this)),
       last_delivery_(Random().next()) {}
 

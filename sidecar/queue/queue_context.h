@@ -16,10 +16,12 @@
 #include "common/clock.h"
 #include "common/executor.h"
 #include "common/metric_values.h"
+#include "common/random.h"
 #include "sidecar/queue/message.h"
 
 namespace pannier::queue {
 
+class DeadLetterSink;
 class Queue;
 
 struct QueueLimits {
@@ -39,8 +41,10 @@ struct QueueCounters {
   std::uint64_t acked = 0;
   std::uint64_t returned = 0;  // nacked, timed out, or left by a consumer
   std::uint64_t dropped = 0;   // by DropHead
-  std::uint64_t refused = 0;   // publishes, by a limit
-  std::uint64_t lost = 0;      // damaged on disk
+  std::uint64_t expired = 0;
+  std::uint64_t dead_lettered = 0;
+  std::uint64_t refused = 0;  // publishes, by a limit
+  std::uint64_t lost = 0;     // damaged on disk
 };
 
 class QueueContext {
@@ -57,6 +61,7 @@ class QueueContext {
   const Clock& clock;
   Executor& loop;
   const QueueLimits limits;
+  const Milliseconds started_ms;  // by the wall clock
 
   // Budgets. What a copy costs is more than its bytes: see memory_of.
   std::uint64_t message_bytes = 0;
@@ -96,6 +101,9 @@ class QueueContext {
 
   std::vector<std::weak_ptr<Queue>> stalled;   // until the spool has a horizon, or room
   std::vector<std::weak_ptr<Queue>> returned;  // to be pumped at the end of the turn
+  std::vector<std::weak_ptr<Queue>> dying;     // have dead letters to bury then
+  DeadLetterSink* dead_letters = nullptr;      // outlives the queues
+  Random random;                               // spreads retries
   std::shared_ptr<QueueContext*> alive;        // for callbacks of the spool, which lives longer
 
  private:

@@ -8,8 +8,6 @@ namespace {
 
 constexpr std::chrono::seconds kRetryDelay{1};
 
-bool is_before(const spool::Entry& entry, Sequence sequence) { return entry.sequence < sequence; }
-
 }  // namespace
 
 void Queue::keep_copy(Item& item, MessagePtr message) {
@@ -25,19 +23,12 @@ void Queue::drop_copy(Item& item) {
 // Copies that were made over the budget because somebody waited for them, and did not leave.
 void Queue::drop_unaffordable() {
   if (!context_.is_over_budget()) return;
-  for (Item* item : {head(), window_.empty() ? nullptr : &window_.front()})
-    if (item != nullptr && is_in_spool(item->entry)) drop_copy(*item);
+  for (ReadyLane& lane : lanes_)
+    for (Item* item : {lane.head(), lane.window.empty() ? nullptr : &lane.window.front()})
+      if (item != nullptr && is_in_spool(item->entry)) drop_copy(*item);
 }
 
-Queue::Item* Queue::find(Sequence sequence) {
-  if (const auto found = returned_.find(sequence); found != returned_.end()) return &found->second;
-  const auto at =
-      std::lower_bound(window_.begin(), window_.end(), sequence,
-                       [](const Item& item, Sequence key) { return is_before(item.entry, key); });
-  return at == window_.end() || at->entry.sequence != sequence ? nullptr : &*at;
-}
-
-bool Queue::load(Item& item) {
+bool Queue::load(ReadyLane& lane, Item& item) {
   if (item.message || item.loading) return true;
   if (is_in_read_line_) return false;
   const std::uint64_t bytes = item.entry.message_bytes + kCopyOverhead;
@@ -46,25 +37,28 @@ bool Queue::load(Item& item) {
     return false;
   }
   item.loading = true;
-  context_.spool.read(item.entry, [alive = context_.alive, weak = weak_from_this(), bytes,
-                                   sequence = item.entry.sequence](auto stored) {
-    if (*alive == nullptr) return;
-    if (const auto self = weak.lock(); self && !self->gone_)
-      self->on_loaded(sequence, std::move(stored));
-    if (*alive != nullptr) (*alive)->end_read(bytes);
-  });
+  context_.spool.read(item.entry,
+                      [alive = context_.alive, weak = weak_from_this(), bytes,
+                       priority = lane.priority(), sequence = item.entry.sequence](auto stored) {
+                        if (*alive == nullptr) return;
+                        if (const auto self = weak.lock(); self && !self->gone_)
+                          self->on_loaded(priority, sequence, std::move(stored));
+                        if (*alive != nullptr) (*alive)->end_read(bytes);
+                      });
   return true;
 }
 
 void Queue::on_read_room() {
   is_in_read_line_ = false;
+  load_dying();
   pump();
 }
 
 // The head in any case, and what follows it as far as the budgets go.
 void Queue::read_ahead() {
-  Item* first = head();
-  if (retry_at_ || first == nullptr || !load(*first)) return;
+  ReadyLane* lane = first_lane();
+  Item* first = lane == nullptr ? nullptr : lane->head();
+  if (retry_at_ || first == nullptr || !load(*lane, *first)) return;
   std::uint64_t bytes = 0;
   std::uint64_t messages = 0;
   const auto consider = [&](Item& item) {
@@ -72,24 +66,26 @@ void Queue::read_ahead() {
     if (++messages > context_.limits.read_ahead_messages ||
         bytes > context_.limits.read_ahead_bytes)
       return false;
-    return context_.affords(item.entry.message_bytes + kCopyOverhead) && load(item);
+    return context_.affords(item.entry.message_bytes + kCopyOverhead) && load(*lane, item);
   };
-  for (auto& [sequence, item] : returned_)
+  for (auto& [sequence, item] : lane->returned)
     if (!consider(item)) return;
-  for (Item& item : window_)
+  for (Item& item : lane->window)
     if (!consider(item)) return;
 }
 
-void Queue::on_loaded(Sequence sequence, Result<spool::StoredMessage> stored) {
-  Item* item = find(sequence);
-  if (item == nullptr || !item->loading) return;  // purged or dropped meanwhile
+void Queue::on_loaded(spool::Priority priority, Sequence sequence,
+                      Result<spool::StoredMessage> stored) {
+  ReadyLane& lane = lane_for(priority);
+  Item* item = lane.find(sequence);
+  if (item == nullptr || !item->loading) return;  // purged, dropped or passed over meanwhile
   item->loading = false;
   if (stored)
     keep_copy(*item, message_from(std::move(*stored)));
   else if (stored.error().code == Errc::io_error)
     retry_later();
   else
-    lose(sequence, stored.error());
+    lose(lane, sequence, stored.error());
   pump();
 }
 
@@ -98,53 +94,68 @@ void Queue::retry_later() {
   show_deadline();
 }
 
-void Queue::lose(Sequence sequence, const Error& why) {
+void Queue::lose(ReadyLane& lane, Sequence sequence, const Error& why) {
   log::error("a message cannot be read and is lost",
              {{"queue", name()}, {"sequence", sequence}, {"error", why.detail}});
-  Item* item = find(sequence);
-  drop_copy(*item);
-  settle(item->entry);
-  --ready_;
-  ready_bytes_ -= item->entry.message_bytes;
+  Item item = lane.take(sequence);
+  note_taken(item);
+  drop_copy(item);
+  settle(item.entry);
   ++counters_.lost;
-  if (returned_.erase(sequence) > 0) return;
-  window_.erase(
-      std::lower_bound(window_.begin(), window_.end(), sequence,
-                       [](const Item& held, Sequence key) { return is_before(held.entry, key); }));
+}
+
+bool Queue::has_more_on_disk() const {
+  return std::ranges::any_of(lanes_, &ReadyLane::more_on_disk);
+}
+
+std::uint64_t Queue::lane_share() const {
+  return std::max<std::uint64_t>(context_.window_share() / std::max<std::size_t>(lanes_.size(), 1),
+                                 context_.limits.window_entries_min);
 }
 
 void Queue::fetch_more() {
-  const std::uint64_t share = context_.window_share();
-  if (!more_on_disk_ || fetching_ || retry_at_ || window_.size() > share / 2) return;
-  fetching_ = true;
-  const std::uint64_t wanted = share - window_.size();
-  context_.spool.fetch({id_, 0}, window_end_, wanted,
-                       [weak = weak_from_this(), &spool = context_.spool, wanted](auto entries) {
+  if (retry_at_ || is_counting_delayed_) return;
+  for (ReadyLane& lane : lanes_) fetch_more(lane);
+}
+
+// What is passed over is in memory too.
+void Queue::fetch_more(ReadyLane& lane) {
+  const std::uint64_t share = lane_share();
+  if (!lane.more_on_disk || lane.fetching || lane.window.size() > share / 2) return;
+  if (parked_count_ >= context_.window_share()) return;
+  lane.fetching = true;
+  const std::uint64_t wanted = share - lane.window.size();
+  context_.spool.fetch({id_, lane.priority()}, lane.window_end, wanted,
+                       [weak = weak_from_this(), &spool = context_.spool, wanted,
+                        priority = lane.priority()](auto entries) {
                          const auto self = weak.lock();
                          if (self && !self->gone_)
-                           self->on_fetched(std::move(entries), wanted);
+                           self->on_fetched(priority, std::move(entries), wanted);
                          else if (entries)
                            for (const spool::Entry& entry : *entries) spool.release(entry);
                        });
 }
 
 // What a purge has made room for may have been put into the window while the fetch was under way:
-// what the window has passed already is not taken twice.
-void Queue::on_fetched(Result<spool::Entries> entries, std::uint64_t wanted) {
-  fetching_ = false;
+// what the window has passed already is not taken twice. What waits for its time comes by that.
+void Queue::on_fetched(spool::Priority priority, Result<spool::Entries> entries,
+                       std::uint64_t wanted) {
+  ReadyLane& lane = lane_for(priority);
+  lane.fetching = false;
   if (!entries) {
-    on_unreadable(entries.error());
+    on_unreadable(lane, entries.error());
   } else {
     for (const spool::Entry& entry : *entries) {
-      if (entry.sequence <= window_end_) {
+      const bool is_known = entry.sequence <= lane.window_end || dying_.contains(entry.sequence);
+      lane.window_end = std::max(lane.window_end, entry.sequence);
+      if (is_known || entry.due != 0) {
         context_.spool.release(entry);
         continue;
       }
-      window_.push_back(Item{entry, {}, false});
-      window_end_ = entry.sequence;
+      lane.window.push_back(Item{entry, {}, false});
     }
-    if (entries->size() < wanted) more_on_disk_ = false;
-    if (!more_on_disk_) recount();
+    if (entries->size() < wanted) lane.more_on_disk = false;
+    if (!has_more_on_disk()) recount();
   }
   start_peeks();
   pump();
@@ -152,26 +163,33 @@ void Queue::on_fetched(Result<spool::Entries> entries, std::uint64_t wanted) {
 }
 
 // A damaged index: what lies behind it in the spool cannot be found in this run, what comes can.
-void Queue::on_unreadable(const Error& why) {
+void Queue::on_unreadable(ReadyLane& lane, const Error& why) {
   log::error("a queue's index cannot be read", {{"queue", name()}, {"error", why.detail}});
   if (why.code == Errc::io_error) {
     retry_later();
     return;
   }
   const std::uint64_t before = ready_;
-  window_end_ = std::max(window_end_, context_.spool.last_sequence(id_));
-  more_on_disk_ = false;
-  recount();
+  lane.window_end = std::max(lane.window_end, context_.spool.last_sequence(id_));
+  lane.more_on_disk = false;
+  if (!has_more_on_disk()) recount();
   counters_.lost += before - std::min(before, ready_);
 }
 
 // All that is ready is in memory now.
 void Queue::recount() {
   const std::uint64_t before = ready_;
-  ready_ = window_.size() + returned_.size();
-  ready_bytes_ = 0;
-  for (const Item& item : window_) ready_bytes_ += item.entry.message_bytes;
-  for (const auto& [sequence, item] : returned_) ready_bytes_ += item.entry.message_bytes;
+  ready_ = parked_count_;
+  std::uint64_t bytes = 0;
+  for (const ReadyLane& lane : lanes_) {
+    ready_ += lane.held();
+    for (const Item& item : lane.window) bytes += item.entry.message_bytes;
+    for (const auto& [sequence, item] : lane.returned) bytes += item.entry.message_bytes;
+  }
+  for (const auto& [group, items] : parked_)
+    for (const auto& [sequence, item] : items) bytes += item.entry.message_bytes;
+  for (const auto& [key, item] : delayed_.held()) bytes += item.entry.message_bytes;
+  if (!delayed_.is_partial()) ready_bytes_ = bytes;
   if (before != ready_)
     log::warn("a queue's messages were counted anew",
               {{"queue", name()}, {"before", before}, {"now", ready_}});
@@ -186,7 +204,7 @@ struct Queue::Peek {
 void Queue::peek(std::size_t max, OnPeeked done) {
   if (gone_) {
     done({});
-  } else if (window_.empty() && more_on_disk_ && !retry_at_) {
+  } else if (head() == nullptr && has_more_on_disk() && !retry_at_) {
     peeks_.emplace_back(max, std::move(done));
     fetch_more();
   } else {
@@ -202,11 +220,15 @@ void Queue::start_peek(std::size_t max, OnPeeked done) {
   auto peek = std::make_shared<Peek>();
   peek->done = std::move(done);
   std::vector<Item*> items;
-  for (auto& [sequence, item] : returned_) items.push_back(&item);
-  for (Item& item : window_)
-    if (items.size() < max + returned_.size()) items.push_back(&item);
-  std::sort(items.begin(), items.end(),
-            [](const Item* a, const Item* b) { return a->entry.sequence < b->entry.sequence; });
+  for (ReadyLane& lane : lanes_) {
+    const std::size_t before = items.size();
+    for (auto& [sequence, item] : lane.returned) items.push_back(&item);
+    for (std::size_t i = 0; i < lane.window.size() && i < max; ++i)
+      items.push_back(&lane.window[i]);
+    std::sort(items.begin() + static_cast<std::ptrdiff_t>(before), items.end(),
+              [](const Item* a, const Item* b) { return a->entry.sequence < b->entry.sequence; });
+    if (items.size() >= max) break;
+  }
   if (items.size() > max) items.resize(max);
   peek->found.resize(items.size());
   peek->left = items.size() + 1;
@@ -220,7 +242,7 @@ void Queue::start_peek(std::size_t max, OnPeeked done) {
     Delivery& delivery = peek->found[i];
     delivery.sequence = entry.sequence;
     delivery.delivery_count = entry.delivery_count;
-    delivery.redelivered = entry.redelivered || entry.sequence <= suspect_;
+    delivery.redelivered = entry.redelivered || is_suspect(entry);
     if (items[i]->message) {
       delivery.message = items[i]->message;
       one_done();

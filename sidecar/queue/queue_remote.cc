@@ -22,8 +22,9 @@ void Queue::note_demand() {
 
 void Queue::note_ready() {
   if (std::exchange(noted_ready_, deliverable()) == deliverable()) return;
-  for (Consumer* consumer : consumers_)
-    if (consumer->is_link) consumer->note_ready(*this);
+  consumers_.for_each([this](Consumer& consumer) {
+    if (consumer.is_link) consumer.note_ready(*this);
+  });
 }
 
 // What is ready here comes first: as long as there is more of it than anybody can take, nothing is
@@ -31,8 +32,11 @@ void Queue::note_ready() {
 std::uint64_t Queue::demand() const {
   if (gone_ || settings_.paused) return 0;
   std::uint64_t wanted = getters_.size();
-  for (const Consumer* consumer : consumers_)
-    if (!consumer->is_link) wanted += consumer->credit();
+  consumers_.for_each([&](const Consumer& consumer) {
+    const bool waits = settings_.single_active_consumer && consumers_.active() != nullptr &&
+                       consumers_.active() != &consumer;
+    if (!consumer.is_link && !waits) wanted += consumer.credit();
+  });
   return wanted - std::min(wanted, ready_);
 }
 

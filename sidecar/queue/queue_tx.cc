@@ -16,6 +16,7 @@ void Queue::note_settled(const Receipt& receipt) {
   const Unacked unacked = take_unacked(found);
   if (unacked.message) context_.message_bytes -= memory_of(*unacked.message);
   context_.forget_change(id_, unacked.entry.sequence);
+  if (settings_.keeps_groups) unlock_group(unacked.entry);
   ++counters_.acked;
 }
 

@@ -11,6 +11,7 @@ Registry::Registry(spool::Spool& spool, const Clock& clock, Executor& loop,
     : context_(spool, clock, loop, queue_limits),
       limits_(limits),
       marks_(spool, clock, limits.push_marks) {
+  context_.dead_letters = this;
   add_predefined();
 }
 
@@ -135,7 +136,10 @@ const QueueDefinition* Registry::definition_of(std::string_view name) const {
 void Registry::end_turn() {
   for (const std::weak_ptr<Queue>& weak : std::exchange(context_.returned, {}))
     if (const QueuePtr queue = weak.lock()) queue->on_turn_end();
-  if (!context_.returned.empty()) context_.loop.post([] {});  // given back meanwhile: another turn
+  for (const std::weak_ptr<Queue>& weak : std::exchange(context_.dying, {}))
+    if (const QueuePtr queue = weak.lock()) queue->bury();
+  if (!context_.returned.empty() || !context_.dying.empty())
+    context_.loop.post([] {});  // more meanwhile: another turn
   context_.journal_changes();
   context_.spool.flush();
 }
@@ -153,8 +157,19 @@ void Registry::on_time(Clock::time_point now) {
     due.push_back(queue->shared_from_this());
   }
   for (const QueuePtr& queue : due) queue->on_time(now);
+  for (const QueuePtr& queue : due) drop_unused(*queue, now);
   marks_.on_time(now);
   context_.spool.on_time(now);
+}
+
+// Without dead letters, as in RabbitMQ. A MessageQueue goes by its resource only.
+void Registry::drop_unused(const Queue& queue, Clock::time_point now) {
+  if (!queue.is_unused(now)) return;
+  const auto found = queues_.find(queue.name());
+  if (found == queues_.end() || found->second.queue.get() != &queue) return;
+  if (!found->second.definition.uid.empty()) return;
+  log::info("a queue that nobody has used is deleted", {{"queue", queue.name()}});
+  drop_for_sure(queue.name());
 }
 
 std::optional<Clock::time_point> Registry::deadline() const {

@@ -85,11 +85,11 @@ struct Applied {
   explicit operator bool() const { return failures.empty(); }
 };
 
-class Registry {
+class Registry : private DeadLetterSink {
  public:
   Registry(spool::Spool& spool, const Clock& clock, Executor& loop, const QueueLimits& queue_limits,
            const RegistryLimits& limits);
-  ~Registry();
+  ~Registry() override;
 
   // Queues, exchanges and bindings of the last run.
   Result<void> recover();
@@ -195,6 +195,12 @@ class Registry {
   Result<Taken> take_unsynced(Queue& queue, const PushSource& source,
                               std::span<const Pushed> pushed);
   Result<void> put_unsynced(Queue& queue, const Pushed& pushed);
+  Result<void> dead_letter(Queue& from, const spool::Entry& entry, const MessagePtr& message,
+                           Death why) override;
+  Result<std::vector<QueuePtr>> route_dead(const DeadLetter& letter);
+  void put_in_memory(Queue& queue, const MessagePtr& message, std::uint16_t delivery_count = 0,
+                     bool redelivered = false);
+  void drop_unused(const Queue& queue, Clock::time_point now);
   Result<Commit> append(Removal& removal, spool::Group& last);
   void plan(Removal& removal) const;
   void carry_out(const Removal& removal);

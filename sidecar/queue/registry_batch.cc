@@ -20,24 +20,16 @@ Result<Commit> Registry::publish_batch(const QueuePtr& queue,
   }
   const bool is_memory = queue->settings().durability == Durability::memory;
   if (queue->keeps_in_memory(*messages.front()) && context_.affords(memory)) {
-    for (const MessagePtr& message : messages) {
-      if (queue->is_gone()) break;
-      spool::Entry entry;
-      entry.queue = queue->id();
-      entry.sequence = context_.spool.take_sequence(queue->id());
-      entry.message_bytes = static_cast<std::uint32_t>(message->bytes());
-      entry.transient = true;
-      queue->put(entry, message);
-    }
+    for (const MessagePtr& message : messages) put_in_memory(*queue, message);
     return Commit{0};
   }
-  spool::Target target;
-  target.queue = queue->id();
-  target.transient = is_memory;
   // Taken for as long as it is used, as in publish_to.
   spool::Group group = std::exchange(group_, {});
   group.clear();
-  for (const MessagePtr& message : messages) group.publish(content_of(*message), {&target, 1});
+  for (const MessagePtr& message : messages) {
+    const spool::Target target = queue->target_for(*message);
+    group.publish(content_of(*message), {&target, 1});
+  }
   auto commit = context_.spool.append(group);
   if (!commit) return commit.error();
   if (!is_memory) context_.journaled_publishes += messages.size();

@@ -31,6 +31,8 @@ Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, Mess
         continue;
       }
       queue->note_refused();
+      if (queue->settings().dead_letters_overflow && queue->settings().dead_letter)
+        static_cast<void>(dead_letter(*queue, {}, message, Death::max_length));
       published.refused = true;
       published.why = may.error().detail;
       continue;
@@ -40,10 +42,7 @@ Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, Mess
       continue;
     }
     const bool is_memory = queue->settings().durability == Durability::memory;
-    spool::Target target;
-    target.queue = queue->id();
-    target.transient = is_memory;
-    targets.push_back(target);
+    targets.push_back(queue->target_for(*message));
     journaled.push_back(queue.get());
     waits = waits || !is_memory;
   }
@@ -65,16 +64,28 @@ Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, Mess
     group.clear();
     group_ = std::move(group);
   }
-  for (Queue* queue : in_memory) {
-    if (queue->is_gone()) continue;
-    spool::Entry entry;
-    entry.queue = queue->id();
-    entry.sequence = context_.spool.take_sequence(queue->id());
-    entry.message_bytes = size;
-    entry.transient = true;
-    queue->put(entry, message);
-  }
+  for (Queue* queue : in_memory) put_in_memory(*queue, message);
   return published;
+}
+
+// It is journaled nowhere.
+void Registry::put_in_memory(Queue& queue, const MessagePtr& message, std::uint16_t delivery_count,
+                             bool redelivered) {
+  if (queue.is_gone()) return;
+  const spool::Target target = queue.target_for(*message);
+  spool::Entry entry;
+  entry.queue = queue.id();
+  entry.sequence = context_.spool.take_sequence(queue.id());
+  entry.published = message->published;
+  entry.due = target.due;
+  entry.expiry = target.expiry;
+  entry.group = target.group;
+  entry.priority = target.priority;
+  entry.message_bytes = static_cast<std::uint32_t>(message->bytes());
+  entry.delivery_count = delivery_count;
+  entry.redelivered = redelivered;
+  entry.transient = true;
+  queue.put(entry, message);
 }
 
 }  // namespace pannier::queue

@@ -6,11 +6,9 @@ namespace {
 using How = Taken::How;
 
 spool::Target target_of(const Queue& queue, const Pushed& pushed) {
-  spool::Target target;
-  target.queue = queue.id();
+  spool::Target target = queue.target_for(*pushed.message);
   target.delivery_count = pushed.delivery_count;
   target.redelivered = pushed.redelivered;
-  target.transient = queue.settings().durability == Durability::memory;
   return target;
 }
 
@@ -127,14 +125,7 @@ Result<void> Registry::put_unsynced(Queue& queue, const Pushed& pushed) {
     queue.put(group.entries().front(), pushed.message);
     return {};
   }
-  spool::Entry entry;
-  entry.queue = queue.id();
-  entry.sequence = context_.spool.take_sequence(queue.id());
-  entry.message_bytes = static_cast<std::uint32_t>(pushed.message->bytes());
-  entry.delivery_count = pushed.delivery_count;
-  entry.redelivered = pushed.redelivered;
-  entry.transient = true;
-  queue.put(entry, pushed.message);
+  put_in_memory(queue, pushed.message, pushed.delivery_count, pushed.redelivered);
   return {};
 }
 

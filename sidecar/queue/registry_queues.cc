@@ -77,6 +77,7 @@ Result<Registry::Declared> Registry::declare_queue(QueueDefinition definition, O
       return reserved("queue", definition.name);  // also its own, as in RabbitMQ
     if (held.owner != 0 && held.owner != owner) return locked(definition.name);
     if (auto same = same_queue(definition, held.definition); !same) return same.error();
+    held.queue->note_use();
     return Declared{held.queue, context_.spool.last_commit(), false};
   } else if (definition.name.starts_with("amq.")) {
     return reserved("queue", definition.name);

@@ -24,7 +24,7 @@ struct Put {
 class Registry::Committing {
  public:
   Committing(Registry& registry, const Transaction& transaction)
-      : context_(registry.context_), transaction_(transaction) {}
+      : registry_(registry), context_(registry.context_), transaction_(transaction) {}
 
   Result<Committed> run() {
     for (const Transaction::Publish& publish : transaction_.publishes) plan(publish);
@@ -73,12 +73,7 @@ class Registry::Committing {
   void stage(Put& put) {
     const bool is_memory = put.queue->settings().durability == Durability::memory;
     put.is_in_spool = !is_memory || !stays_in_memory_;
-    if (put.is_in_spool) {
-      spool::Target target;
-      target.queue = put.queue->id();
-      target.transient = is_memory;
-      targets_.push_back(target);
-    }
+    if (put.is_in_spool) targets_.push_back(put.queue->target_for(**put.message));
     const bool is_last_of_message = &put == &puts_.back() || (&put + 1)->message != put.message;
     if (!is_last_of_message || targets_.empty()) return;
     group_.publish(content_of(**put.message), targets_);
@@ -95,20 +90,14 @@ class Registry::Committing {
 
   void put_all() {
     std::size_t next = 0;
-    for (const Put& put : puts_) {
-      spool::Entry entry;
-      if (put.is_in_spool) {
-        entry = group_.entries()[next++];
-      } else if (!put.queue->is_gone()) {
-        entry.queue = put.queue->id();
-        entry.sequence = context_.spool.take_sequence(put.queue->id());
-        entry.message_bytes = static_cast<std::uint32_t>((*put.message)->bytes());
-        entry.transient = true;
-      }
-      if (put.is_in_spool || !put.queue->is_gone()) put.queue->put(entry, *put.message);
-    }
+    for (const Put& put : puts_)
+      if (put.is_in_spool)
+        put.queue->put(group_.entries()[next++], *put.message);
+      else
+        registry_.put_in_memory(*put.queue, *put.message);
   }
 
+  Registry& registry_;
   QueueContext& context_;
   const Transaction& transaction_;
   Committed done_;

@@ -27,7 +27,7 @@ class PushAccessTest : public PushTest {
       Script link = world.open_link();
       world.pushes(link, "mail");
       sends_payload(link, ByteView(whole).first(size));
-      PushWorld::expect_connection_error(link, 502, "");
+      PushWorld::expect_connection_error(link, 501, "");
     }
   }
   void expect_no_push(Script& link, const LinkPush& push, const std::string& why) {

@@ -29,6 +29,7 @@ inline MessagePtr message(std::string_view body, std::string_view exchange = "",
   made.head = make_head(exchange, key, encoded);
   made.body = Slice::copy_of(body);
   made.body_size = body.size();
+  if (const auto traits = traits_of(properties)) made.traits = *traits;
   return std::make_shared<const Message>(std::move(made));
 }
 
@@ -109,6 +110,25 @@ class QueueHarness {
     auto published = registry->publish(exchange, key, message(body, exchange, key));
     EXPECT_TRUE(published) << (published ? "" : published.error().detail);
     return published ? *published : Published{};
+  }
+  // Published now, by this clock.
+  Published publish_as(std::string_view key, std::string_view body, const Properties& properties,
+                       std::string_view exchange = "") {
+    if (++publishes_ % 100 == 0) turn();
+    Message made = *message(body, exchange, key, properties);
+    made.published = clock.now_ms();
+    auto published =
+        registry->publish(exchange, key, std::make_shared<const Message>(std::move(made)));
+    EXPECT_TRUE(published) << (published ? "" : published.error().detail);
+    return published ? *published : Published{};
+  }
+  // Time passes, and what is due then is done.
+  void pass(std::chrono::milliseconds time) {
+    clock.advance(time);
+    registry->on_time(clock.now());
+    turn();
+    registry->on_time(clock.now());
+    turn();
   }
   QueuePtr find(std::string_view name) {
     auto found = registry->find_queue(name, 0);
