@@ -170,8 +170,12 @@ void Queue::on_due_fetched(Result<spool::TimedEntries> found) {
   if (!found) {
     log::error("which messages of a queue are due cannot be read",
                {{"queue", name()}, {"error", found.error().detail}});
-    retry_later();
-    return;
+    if (found.error().code == Errc::io_error) return retry_later();
+    // Those cannot be found in this run; they must not hold up the others.
+    is_counting_delayed_ = false;
+    delayed_.set_partial(false);
+    delayed_count_ = delayed_.size();
+    return pump();
   }
   if (std::exchange(is_counting_delayed_, false)) {
     const std::uint64_t counted = std::min(found->matching, ready_);
@@ -199,8 +203,9 @@ void Queue::on_expiry_fetched(Result<spool::TimedEntries> found, bool is_refill)
   if (!found) {
     log::error("which messages of a queue expire cannot be read",
                {{"queue", name()}, {"error", found.error().detail}});
-    retry_later();
-    return;
+    if (found.error().code != Errc::io_error) return expiring_.set_partial(false);
+    if (!is_refill) expired_on_disk_ = spool::TimeKey{};  // from the start, then
+    return retry_later();
   }
   const Milliseconds now = context_.clock.now_ms();
   if (is_refill) expiring_.set_partial(found->matching > found->entries.size());
