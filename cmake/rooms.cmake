@@ -70,6 +70,11 @@ function(pannier_test room)
     ${arg_USES} ${arg_LINKS} GTest::gmock GTest::gtest_main)
   # Lines, not variables: a third less time to compile, and a quarter of the size.
   target_compile_options(${room}_test PRIVATE -g1)
+  # The checks of pointers are for what is tested: in the tests' own code they more than double the
+  # time to compile.
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=address")
+    target_compile_options(${room}_test PRIVATE -O0 -fno-sanitize=null,alignment,object-size)
+  endif()
   set_target_properties(${room}_test PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 

@@ -70,7 +70,11 @@ class ApiHarness : public queue::QueueHarness {
       if (api) api->on_synced(spool->synced_commit());
     };
   }
-  ~ApiHarness() { api.reset(); }
+  ~ApiHarness() {
+    api.reset();
+    for (const auto& each : exchanges_)  // every connection ends once
+      if (const auto exchange = each.lock()) exchange->goes();
+  }
 
   ApiExchange asks(std::string method, std::string_view target, std::string_view body = "",
                    Fields fields = {}) {
@@ -99,6 +103,7 @@ class ApiHarness : public queue::QueueHarness {
   }
   ApiExchange handles(Request request) {
     ApiExchange exchange(std::move(request));
+    exchanges_.push_back(exchange.fake);
     api->handle(exchange.fake);
     return exchange;
   }
@@ -122,6 +127,9 @@ class ApiHarness : public queue::QueueHarness {
 
   ApiAccess access;
   std::unique_ptr<ApiHandler> api;
+
+ private:
+  std::vector<std::weak_ptr<FakeExchange>> exchanges_;
 };
 
 }  // namespace pannier::http
