@@ -259,6 +259,8 @@ QueueSettings settings_from(const PolicyQueue& queue) {
                                : DeadLetterTarget{"", dead->queue};
   settings.single_active_consumer = delivery.single_active_consumer;
   settings.keeps_groups = delivery.group_by == GroupBy::header;
+  settings.dedup = delivery.dedup;
+  settings.compression = queue.storage.compression;
   settings.paused = queue.paused;
   settings.ending = queue.ending;
   return settings;

@@ -41,6 +41,8 @@ struct QueueSettings {
   bool single_active_consumer = false;
   bool keeps_groups = false;             // one message of a group is out at a time
   std::chrono::milliseconds expires{0};  // unused for so long, it goes; 0: it stays
+  std::optional<Dedup> dedup;
+  Compression compression = Compression::none;
   bool paused = false;
   bool ending = false;  // publishes are refused
 };
