@@ -54,12 +54,14 @@ function(pannier_program name)
   target_link_libraries(${name} PRIVATE ${arg_USES} ${arg_LINKS})
 endfunction()
 
-# pannier_test(<room> [SOURCES <file>...] [USES <room>...] [LINKS <library>...]): the one test binary
+# pannier_test(<room> [THREADS] [SOURCES <file>...] [USES <room>...] [LINKS <library>...]): the one test binary
 # of a room, <room>_test, which links the room and what else it uses (any room: tests may). Its
 # tests are labelled <room>, or dataplane-<room> where the sanitizers run them too, so that
 # `ctest -L <room>` and `ctest -L dataplane` both choose. One label: discovery would split two.
+# THREADS adds -threads: the room's tests start some, or its code runs on several. All others are
+# state machines on one thread (docs/decisions/0001), where ThreadSanitizer has nothing to find.
 function(pannier_test room)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES;LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADS" "" "SOURCES;USES;LINKS")
   if(NOT arg_SOURCES)
     return()
   endif()
@@ -83,13 +85,20 @@ function(pannier_test room)
   if(tree MATCHES "^(common|sidecar|tests)$")
     set(label dataplane-${room})
     set_property(GLOBAL APPEND PROPERTY PANNIER_DATAPLANE_TESTS ${room}_test)
+    if(arg_THREADS)
+      string(APPEND label "-threads")
+      set_property(GLOBAL APPEND PROPERTY PANNIER_THREADS_TESTS ${room}_test)
+    endif()
   endif()
   gtest_discover_tests(${room}_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS ${label})
 endfunction()
 
-# The target dataplane_tests builds what carries the label; call it once, after the last room.
+# The targets dataplane_tests and threads_tests build what carries the labels; call it once, after
+# the last room.
 function(pannier_dataplane_target)
   get_property(tests GLOBAL PROPERTY PANNIER_DATAPLANE_TESTS)
   add_custom_target(dataplane_tests DEPENDS ${tests})
+  get_property(tests GLOBAL PROPERTY PANNIER_THREADS_TESTS)
+  add_custom_target(threads_tests DEPENDS ${tests})
 endfunction()
