@@ -15,6 +15,7 @@ namespace pannier::queue {
 inline constexpr auto kExchangeState = static_cast<spool::StateKind>(64);
 inline constexpr auto kBindingState = static_cast<spool::StateKind>(65);
 inline constexpr auto kPushMarkState = static_cast<spool::StateKind>(66);
+inline constexpr auto kDedupState = static_cast<spool::StateKind>(67);
 
 // A name goes into a short string; a definition is kept in memory and in the journal.
 inline constexpr std::size_t kNameSizeMax = 255;

@@ -69,6 +69,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void recover();
   // Publishes that may_put has refused.
   void note_refused(std::uint64_t messages = 1) { counters_.refused += messages; }
+  // Publishes of what it has had before.
+  void note_duplicate() { ++counters_.duplicates; }
   // The limits' answer to a message of that size, or to some: queue_full, or access_denied while
   // ending.
   Result<void> may_put(std::uint64_t bytes, std::uint64_t messages = 1) const;

@@ -43,8 +43,9 @@ struct QueueCounters {
   std::uint64_t dropped = 0;   // by DropHead
   std::uint64_t expired = 0;
   std::uint64_t dead_lettered = 0;
-  std::uint64_t refused = 0;  // publishes, by a limit
-  std::uint64_t lost = 0;     // damaged on disk
+  std::uint64_t refused = 0;     // publishes, by a limit
+  std::uint64_t lost = 0;        // damaged on disk
+  std::uint64_t duplicates = 0;  // published again, and not put again
 };
 
 class QueueContext {

@@ -10,7 +10,8 @@ Registry::Registry(spool::Spool& spool, const Clock& clock, Executor& loop,
                    const QueueLimits& queue_limits, const RegistryLimits& limits)
     : context_(spool, clock, loop, queue_limits),
       limits_(limits),
-      marks_(spool, clock, limits.push_marks) {
+      marks_(spool, clock, limits.push_marks),
+      dedup_(spool, clock) {
   context_.dead_letters = this;
   add_predefined();
 }
@@ -39,6 +40,7 @@ Result<Commit> Registry::append(spool::Group& group) {
 
 Result<void> Registry::recover() {
   marks_.recover();
+  dedup_.recover();
   if (auto done = recover_queues(); !done) return done;
   recover_topology();
   return {};
@@ -97,7 +99,7 @@ void Registry::drop_left_over() {
       marks_.put_drop(group, id);
     }
     if (!append(group)) return;
-    for (const QueueId id : dropped) marks_.drop(id);
+    for (const QueueId id : dropped) marks_.drop(id), dedup_.drop(id);
     left_over_.resize(left_over_.size() - count);
   }
 }
@@ -159,6 +161,7 @@ void Registry::on_time(Clock::time_point now) {
   for (const QueuePtr& queue : due) queue->on_time(now);
   for (const QueuePtr& queue : due) drop_unused(*queue, now);
   marks_.on_time(now);
+  dedup_.on_time(now);
   context_.spool.on_time(now);
 }
 
@@ -179,6 +182,7 @@ std::optional<Clock::time_point> Registry::deadline() const {
   };
   if (!context_.deadlines.empty()) consider(context_.deadlines.begin()->first);
   if (const auto of_marks = marks_.deadline()) consider(*of_marks);
+  if (const auto of_ids = dedup_.deadline()) consider(*of_ids);
   return next;
 }
 

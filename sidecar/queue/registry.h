@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "common/policy.h"
+#include "sidecar/queue/deduplication.h"
 #include "sidecar/queue/definition.h"
 #include "sidecar/queue/name_map.h"
 #include "sidecar/queue/push_marks.h"
@@ -45,11 +46,12 @@ struct RegistryLimits {
 };
 
 struct Published {
-  bool routed = false;   // to one queue at least
-  bool taken = false;    // by one queue at least
-  bool refused = false;  // a queue's limit said no: nack it (the others have it)
-  std::string why;       // of the refusal
-  Commit commit = 0;     // what its confirm waits for; 0: nothing
+  bool routed = false;     // to one queue at least
+  bool taken = false;      // by one queue at least
+  bool refused = false;    // a queue's limit said no: nack it (the others have it)
+  std::string why;         // of the refusal
+  bool duplicate = false;  // every queue that would take it has had it before
+  Commit commit = 0;       // what its confirm waits for; 0: nothing
 };
 
 // A message that another agent gives away, by its sequence there.
@@ -143,6 +145,7 @@ class Registry : private DeadLetterSink {
 
   // All of them to one queue or none, as one group: too_large, queue_full, access_denied,
   // spool_full, spool_busy. Not for bodies in parts (registry_batch.cc).
+  // What the queue has had before is left out.
   Result<Commit> publish_batch(const QueuePtr& queue, std::span<const MessagePtr> messages);
 
   // A tx.commit, as one group: spool_full, spool_busy, too_large; then nothing has happened.
@@ -154,6 +157,7 @@ class Registry : private DeadLetterSink {
   Result<Taken> take(const QueuePtr& queue, const PushSource& source,
                      std::span<const Pushed> pushed);
   PushMarks& push_marks() { return marks_; }
+  const Deduplication& deduplication() const { return dedup_; }
 
   // The end of a loop turn: delivers and journals what came back, hands everything to the
   // committer.
@@ -198,6 +202,17 @@ class Registry : private DeadLetterSink {
   Result<void> dead_letter(Queue& from, const spool::Entry& entry, const MessagePtr& message,
                            Death why) override;
   Result<std::vector<QueuePtr>> route_dead(const DeadLetter& letter);
+  Result<bool> has_had(const Queue& queue, const Message& message, const Deduplication::Growth& ids,
+                       std::optional<Deduplication::Key>& key);
+  struct Choice;
+  Result<void> choose(Queue& queue, const MessagePtr& message, Choice& choice,
+                      Published& published);
+  Result<std::vector<MessagePtr>> leave_out_duplicates(const Queue& queue,
+                                                       std::span<const MessagePtr> messages,
+                                                       Deduplication::Growth& ids);
+  Result<Commit> put_batch(Queue& queue, std::span<const MessagePtr> messages,
+                           const Deduplication::Growth& ids);
+  Result<Commit> journal(const Choice& choice, const MessagePtr& message);
   void put_in_memory(Queue& queue, const MessagePtr& message, std::uint16_t delivery_count = 0,
                      bool redelivered = false);
   void drop_unused(const Queue& queue, Clock::time_point now);
@@ -224,6 +239,7 @@ class Registry : private DeadLetterSink {
   QueueContext context_;
   RegistryLimits limits_;
   PushMarks marks_;
+  Deduplication dedup_;
   Queues queues_;
   Exchanges exchanges_;
   std::size_t bindings_ = 0;

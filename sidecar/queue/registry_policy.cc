@@ -90,6 +90,7 @@ void Registry::carry_out(Plan& plan) {
   by_uid_[plan.definition.uid] = name;
   if (plan.held == nullptr) {
     auto queue = std::make_shared<Queue>(context_, plan.id, plan.settings);
+    dedup_.configure(plan.id, plan.settings);
     queues_.emplace(name, Held{std::move(queue), std::move(plan.definition), 0, false,
                                std::move(plan.settings)});
     return;
@@ -101,6 +102,7 @@ void Registry::carry_out(Plan& plan) {
   held.parked = false;
   held.applied = plan.settings;
   held.queue->change(plan.settings);
+  dedup_.configure(held.queue->id(), plan.settings);
 }
 
 Result<void> Registry::apply_queue(const PolicyQueue& wanted) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "sidecar/queue/registry.h"
 #include "sidecar/queue/registry_errors.h"
 
@@ -14,58 +16,105 @@ Result<Published> Registry::publish(std::string_view exchange, std::string_view 
   return publish_to(*queues, std::move(message));
 }
 
+// What becomes of a message in each of its queues.
+struct Registry::Choice {
+  std::vector<spool::Target> targets;
+  std::vector<Queue*> journaled;
+  std::vector<Queue*> in_memory;
+  std::vector<Queue*> had;  // it before
+  Deduplication::Growth ids;
+  std::optional<Error> ending;
+  bool waits = false;
+
+  bool is_taken() const { return !targets.empty() || !in_memory.empty(); }
+};
+
+// `key` is what to add once the queue takes it. precondition: see Deduplication::key_of.
+Result<bool> Registry::has_had(const Queue& queue, const Message& message,
+                               const Deduplication::Growth& ids,
+                               std::optional<Deduplication::Key>& key) {
+  key.reset();
+  if (!queue.settings().dedup) return false;
+  auto found = dedup_.key_of(queue.id(), message);
+  if (!found) return found.error();
+  if (!*found) return false;
+  if (dedup_.holds(queue.id(), **found, ids)) return true;
+  key = *found;
+  return false;
+}
+
+// Whatever has had it is done with it, full or not.
+Result<void> Registry::choose(Queue& queue, const MessagePtr& message, Choice& choice,
+                              Published& published) {
+  std::optional<Deduplication::Key> key;
+  const auto had = has_had(queue, *message, choice.ids, key);
+  if (!had) return had.error();
+  if (*had) {
+    choice.had.push_back(&queue);
+    published.commit = std::max(published.commit, dedup_.commit_of(queue.id()));
+    return {};
+  }
+  if (auto may = queue.may_put(message->bytes()); !may) {
+    if (may.error().code == Errc::access_denied) {
+      choice.ending = may.error();
+      return {};
+    }
+    queue.note_refused();
+    if (queue.settings().dead_letters_overflow && queue.settings().dead_letter)
+      static_cast<void>(dead_letter(queue, {}, message, Death::max_length));
+    published.refused = true;
+    published.why = may.error().detail;
+    return {};
+  }
+  if (key) Deduplication::add(queue.id(), *key, choice.ids);
+  if (queue.keeps_in_memory(*message)) {
+    choice.in_memory.push_back(&queue);
+    return {};
+  }
+  choice.targets.push_back(queue.target_for(*message));
+  choice.journaled.push_back(&queue);
+  choice.waits = choice.waits || queue.settings().durability != Durability::memory;
+  return {};
+}
+
 // A queue that is being deleted is as good as unbound, unless nobody else takes the message.
 Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, MessagePtr message) {
   Published published;
   published.routed = !queues.empty();
-  const auto size = static_cast<std::uint32_t>(message->bytes());
-  std::vector<spool::Target> targets;
-  std::vector<Queue*> journaled;
-  std::vector<Queue*> in_memory;
-  std::optional<Error> ending;
-  bool waits = false;
-  for (const QueuePtr& queue : queues) {
-    if (auto may = queue->may_put(size); !may) {
-      if (may.error().code == Errc::access_denied) {
-        ending = may.error();
-        continue;
-      }
-      queue->note_refused();
-      if (queue->settings().dead_letters_overflow && queue->settings().dead_letter)
-        static_cast<void>(dead_letter(*queue, {}, message, Death::max_length));
-      published.refused = true;
-      published.why = may.error().detail;
-      continue;
-    }
-    if (queue->keeps_in_memory(*message)) {
-      in_memory.push_back(queue.get());
-      continue;
-    }
-    const bool is_memory = queue->settings().durability == Durability::memory;
-    targets.push_back(queue->target_for(*message));
-    journaled.push_back(queue.get());
-    waits = waits || !is_memory;
-  }
-  if (ending && targets.empty() && in_memory.empty() && !published.refused) return *ending;
-  published.taken = !targets.empty() || !in_memory.empty();
-  if (!targets.empty()) {
-    // Taken for as long as it is used: whoever is handed the message may publish another.
-    spool::Group group = std::exchange(group_, {});
-    group.clear();
-    group.publish(content_of(*message), targets);
-    auto commit = context_.spool.append(group);
+  Choice choice;
+  for (const QueuePtr& queue : queues)
+    if (auto chosen = choose(*queue, message, choice, published); !chosen) return chosen.error();
+  published.taken = choice.is_taken();
+  if (choice.ending && !published.taken && choice.had.empty() && !published.refused)
+    return *choice.ending;
+  published.duplicate = !choice.had.empty() && !published.taken && !published.refused;
+  if (!choice.targets.empty()) {
+    auto commit = journal(choice, message);
     if (!commit) return commit.error();
-    if (waits) {
+    if (choice.waits) {
       published.commit = *commit;
       ++context_.journaled_publishes;
     }
-    for (std::size_t i = 0; i < journaled.size(); ++i)
-      journaled[i]->put(group.entries()[i], message);
-    group.clear();
-    group_ = std::move(group);
   }
-  for (Queue* queue : in_memory) put_in_memory(*queue, message);
+  if (!choice.ids.empty()) dedup_.apply(choice.ids, published.commit);
+  for (Queue* queue : choice.in_memory) put_in_memory(*queue, message);
+  for (Queue* queue : choice.had) queue->note_duplicate();
   return published;
+}
+
+Result<Commit> Registry::journal(const Choice& choice, const MessagePtr& message) {
+  // Taken for as long as it is used: whoever is handed the message may publish another.
+  spool::Group group = std::exchange(group_, {});
+  group.clear();
+  group.publish(content_of(*message), choice.targets);
+  if (!choice.ids.empty()) dedup_.put(group, choice.ids);
+  auto commit = context_.spool.append(group);
+  if (!commit) return commit;
+  for (std::size_t i = 0; i < choice.journaled.size(); ++i)
+    choice.journaled[i]->put(group.entries()[i], message);
+  group.clear();
+  group_ = std::move(group);
+  return commit;
 }
 
 // It is journaled nowhere.

@@ -119,6 +119,7 @@ Result<Commit> Registry::drop(Queues::iterator at) {
   auto commit = append(removal, group);
   if (!commit) return commit.error();
   marks_.drop(id);
+  dedup_.drop(id);
   forget(at, removal);
   return commit;
 }

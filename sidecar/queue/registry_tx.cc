@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <unordered_map>
 
 #include "sidecar/queue/registry.h"
@@ -27,17 +28,21 @@ class Registry::Committing {
       : registry_(registry), context_(registry.context_), transaction_(transaction) {}
 
   Result<Committed> run() {
-    for (const Transaction::Publish& publish : transaction_.publishes) plan(publish);
+    for (const Transaction::Publish& publish : transaction_.publishes)
+      if (auto planned = plan(publish); !planned) return planned.error();
     if (!context_.affords(memory_)) stays_in_memory_ = false;
     for (Put& put : puts_) stage(put);
     for (const Transaction::Ack& ack : transaction_.acks)
       if (const spool::Entry* entry = ack.queue->entry_to_settle(ack.receipt))
         group_.settle(*entry);
+    if (!ids_.empty()) registry_.dedup_.put(group_, ids_);
     if (!group_.empty()) {
       auto commit = context_.spool.append(group_);
       if (!commit) return commit.error();
       done_.commit = *commit;
     }
+    if (!ids_.empty()) registry_.dedup_.apply(ids_, done_.commit);
+    for (Queue* queue : had_) queue->note_duplicate();
     context_.journaled_publishes += journaled_;
     for (auto& [queue, count] : refusals_) queue->note_refused(count);
     for (const Transaction::Ack& ack : transaction_.acks) settle(ack);
@@ -46,12 +51,20 @@ class Registry::Committing {
   }
 
  private:
-  void plan(const Transaction::Publish& publish) {
+  Result<void> plan(const Transaction::Publish& publish) {
     Committed::Outcome& outcome = done_.publishes.emplace_back();
     const std::uint64_t bytes = publish.message->bytes();
     for (const QueuePtr& queue : publish.queues) {
       if (queue->is_gone()) continue;
       outcome.routed = true;
+      std::optional<Deduplication::Key> key;
+      const auto had = registry_.has_had(*queue, *publish.message, ids_, key);
+      if (!had) return had.error();
+      if (*had) {
+        had_.push_back(queue.get());
+        done_.commit = std::max(done_.commit, registry_.dedup_.commit_of(queue->id()));
+        continue;
+      }
       Share& share = shares_[queue.get()];
       if (auto may = queue->may_put(share.bytes + bytes, share.messages + 1); !may) {
         ++refusals_[queue.get()];
@@ -59,6 +72,7 @@ class Registry::Committing {
         done_.why = may.error().detail;
         continue;
       }
+      if (key) Deduplication::add(queue->id(), *key, ids_);
       outcome.taken = true;
       ++share.messages;
       share.bytes += bytes;
@@ -67,6 +81,7 @@ class Registry::Committing {
       stays_in_memory_ = stays_in_memory_ && queue->keeps_in_memory(*publish.message);
       memory_ += memory_of(*publish.message);
     }
+    return {};
   }
 
   // Those of one message come one after the other.
@@ -104,6 +119,8 @@ class Registry::Committing {
   std::vector<Put> puts_;
   std::unordered_map<Queue*, Share> shares_;
   std::unordered_map<Queue*, std::uint64_t> refusals_;
+  std::vector<Queue*> had_;  // a message before
+  Deduplication::Growth ids_;
   std::vector<spool::Target> targets_;
   spool::Group group_;
   std::uint64_t memory_ = 0;
