@@ -9,6 +9,7 @@ QueueNumbers numbers_of(const queue::QueueStatus& status, std::int64_t now_ms) {
   QueueNumbers numbers;
   numbers.messages_ready = status.ready;
   numbers.messages_unacked = status.unacked;
+  numbers.messages_delayed = status.delayed;
   numbers.bytes = status.bytes;
   numbers.consumers = status.consumers;
   if (status.oldest)

@@ -259,6 +259,7 @@ QueueSettings settings_from(const PolicyQueue& queue) {
                                : DeadLetterTarget{"", dead->queue};
   settings.single_active_consumer = delivery.single_active_consumer;
   settings.keeps_groups = delivery.group_by == GroupBy::header;
+  settings.expires = delivery.expires;
   settings.dedup = delivery.dedup;
   settings.compression = queue.storage.compression;
   settings.paused = queue.paused;

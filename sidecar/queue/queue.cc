@@ -22,8 +22,27 @@ Queue::~Queue() {
 void Queue::change(const QueueSettings& settings) {
   if (gone_) return;
   const bool kept_groups = settings_.keeps_groups;
+  if (settings_.expires != settings.expires) used_at_ = context_.clock.now();
   settings_ = settings;
   if (kept_groups && !settings_.keeps_groups) forget_groups();
+  if (!settings_.dead_letter) {
+    // What waited for a place as a dead letter is ready again, as if nothing had happened to it.
+    bury_at_.reset();
+    for (auto& [sequence, dying] : std::exchange(dying_, {})) {
+      Item& item = dying.item;
+      ReadyLane& lane = lane_for(item.entry.priority);
+      item.loading = false;
+      if (is_in_spool(item.entry) && lane.more_on_disk && sequence > lane.window_end) {
+        ++ready_;  // it is read with its neighbours
+        ready_bytes_ += item.entry.message_bytes;
+        note_expiry(item.entry);
+        let_go(item);
+        continue;
+      }
+      lane.window_end = std::max(lane.window_end, sequence);
+      put_back(std::move(item));
+    }
+  }
   const bool has_timeout = settings_.ack_timeout.count() > 0;
   const auto latest = context_.clock.now() +
                       std::min<std::chrono::milliseconds>(settings_.ack_timeout, kTimeoutMax);

@@ -165,12 +165,22 @@ void Registry::on_time(Clock::time_point now) {
   context_.spool.on_time(now);
 }
 
-// Without dead letters, as in RabbitMQ. A MessageQueue goes by its resource only.
+// Without dead letters, as in RabbitMQ. A MessageQueue goes by its resource only: of one, the
+// messages go, but not while it is paused, as nobody could have used it.
 void Registry::drop_unused(const Queue& queue, Clock::time_point now) {
   if (!queue.is_unused(now)) return;
   const auto found = queues_.find(queue.name());
   if (found == queues_.end() || found->second.queue.get() != &queue) return;
-  if (!found->second.definition.uid.empty()) return;
+  if (!found->second.definition.uid.empty()) {
+    found->second.queue->note_use();
+    if (queue.settings().paused) return;
+    Commit commit = 0;
+    const auto purged = found->second.queue->purge(commit);  // else at its next time
+    if (purged && *purged > 0)
+      log::warn("the messages of a queue that nobody has used are removed",
+                {{"queue", queue.name()}, {"messages", *purged}});
+    return;
+  }
   log::info("a queue that nobody has used is deleted", {{"queue", queue.name()}});
   drop_for_sure(queue.name());
 }

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "sidecar/queue/registry.h"
+#include "sidecar/queue/registry_errors.h"
 
 namespace pannier::queue {
 
@@ -34,6 +35,14 @@ Result<void> Registry::dead_letter(Queue& from, const spool::Entry& entry,
                                      context_.clock.now_ms());
   auto queues = route_dead(letter);
   if (!queues) return queues.error();
+  // A MessageQueue's wait for a place that is not there yet; a client's go nowhere, as in RabbitMQ.
+  const QueueDefinition* const definition = definition_of(from.name());
+  const bool is_governed = definition != nullptr && !definition->uid.empty();
+  const DeadLetterTarget& target = *from.settings().dead_letter;
+  if (is_governed && target.exchange.empty() && !queues_.contains(target.routing_key.value_or("")))
+    return no_queue(target.routing_key.value_or(""));
+  if (is_governed && !target.exchange.empty() && !exchanges_.contains(target.exchange))
+    return no_exchange(target.exchange);
   const auto dead = std::make_shared<const Message>(std::move(letter.message));
   std::vector<spool::Target> targets;
   std::vector<QueuePtr> journaled;
@@ -41,7 +50,7 @@ Result<void> Registry::dead_letter(Queue& from, const spool::Entry& entry,
   std::optional<Error> refusal;
   for (const QueuePtr& queue : *queues) {
     if (auto may = queue->may_put(dead->bytes()); !may) {
-      if (may.error().code == Errc::queue_full) refusal = may.error();
+      if (may.error().code == Errc::queue_full || is_governed) refusal = may.error();
     } else if (queue->keeps_in_memory(*dead)) {
       in_memory.push_back(queue);
     } else {
