@@ -45,11 +45,12 @@ struct RegistryLimits {
 };
 
 struct Published {
-  bool routed = false;   // to one queue at least
-  bool taken = false;    // by one queue at least
-  bool refused = false;  // a queue's limit said no: nack it (the others have it)
-  std::string why;       // of the refusal
-  Commit commit = 0;     // what its confirm waits for; 0: nothing
+  bool routed = false;     // to one queue at least
+  bool taken = false;      // by one queue at least
+  bool refused = false;    // a queue's limit said no: nack it (the others have it)
+  std::string why;         // of the refusal
+  bool duplicate = false;  // every queue that would take it has had it before
+  Commit commit = 0;       // what its confirm waits for; 0: nothing
 };
 
 // A message that another agent gives away, by its sequence there.
@@ -196,7 +197,7 @@ class Registry : private DeadLetterSink {
                               std::span<const Pushed> pushed);
   Result<void> put_unsynced(Queue& queue, const Pushed& pushed);
   Result<void> dead_letter(Queue& from, const spool::Entry& entry, const MessagePtr& message,
-                           Death why) override;
+                           Death why, std::string_view nack_reason) override;
   Result<std::vector<QueuePtr>> route_dead(const DeadLetter& letter);
   void put_in_memory(Queue& queue, const MessagePtr& message, std::uint16_t delivery_count = 0,
                      bool redelivered = false);

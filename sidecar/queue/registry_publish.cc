@@ -32,7 +32,7 @@ Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, Mess
       }
       queue->note_refused();
       if (queue->settings().dead_letters_overflow && queue->settings().dead_letter)
-        static_cast<void>(dead_letter(*queue, {}, message, Death::max_length));
+        static_cast<void>(dead_letter(*queue, {}, message, Death::max_length, {}));
       published.refused = true;
       published.why = may.error().detail;
       continue;
