@@ -30,6 +30,8 @@ Result<void> LinkChannel::on_method(amqp::MethodId method, ByteView payload) {
     return with<LinkCredit>(payload, [this](const auto& m) { return credit(m); });
   if (method == LinkSettle::kId)
     return with<LinkSettle>(payload, [this](const auto& m) { return settle(m); });
+  if (method == LinkFail::kId)
+    return with<LinkFail>(payload, [this](const auto& m) { return fail(m); });
   const auto stops = [this](const auto& m) -> Result<void> {
     stop(m.queue);
     return {};

@@ -97,10 +97,14 @@ class LinkChannel final : public amqp::ServerChannel,
 
   // link_settle.cc
   Result<void> settle(const LinkSettle& method);
+  Result<void> fail(const LinkFail& method);
+  Result<void> settle_all(const std::string& queue, const amqp::LongString& packed,
+                          queue::RemoteOrigin::Settle how,
+                          const queue::RemoteOrigin::Failure& failure);
   void remember(Pull& pull, const LinkHeld& held);
   bool forget(Pull& pull, const queue::Receipt& receipt);
   void finish(const queue::QueuePtr& queue, const queue::Receipt& receipt,
-              queue::RemoteOrigin::Settle how);
+              queue::RemoteOrigin::Settle how, const queue::RemoteOrigin::Failure& failure = {});
   void flush_settles();
 
   // link_ready.cc

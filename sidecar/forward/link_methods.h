@@ -16,7 +16,8 @@
 namespace pannier::forward {
 
 inline constexpr std::uint16_t kLinkClass = 200;
-inline constexpr std::uint32_t kLinkVersion = 1;  // client and server property "pannier-links"
+inline constexpr std::uint32_t kLinkVersion = 2;      // client and server property "pannier-links"
+inline constexpr std::uint32_t kLinkFailVersion = 2;  // from then on there is LinkFail
 inline constexpr amqp::ChannelId kPullChannel = 1;
 inline constexpr amqp::ChannelId kPushChannel = 2;
 
@@ -119,6 +120,26 @@ struct LinkSettle {
   static void fields(Self& self, Visit&& visit) {
     visit(self.queue);
     visit(self.how);
+    visit(self.receipts);
+  }
+};
+
+// Puller: a LinkSettle by `failed`, with what the consumer said (queue::RemoteOrigin::Failure).
+struct LinkFail {
+  static constexpr amqp::MethodId kId{kLinkClass, 52};
+  std::string queue;
+  bool has_delay = false;
+  bool backs_off = false;
+  std::uint64_t delay = 0;  // in milliseconds
+  std::string reason;
+  amqp::LongString receipts;
+  template <typename Self, typename Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit(self.queue);
+    visit(self.has_delay);
+    visit(self.backs_off);
+    visit(self.delay);
+    visit(self.reason);
     visit(self.receipts);
   }
 };

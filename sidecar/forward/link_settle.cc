@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "sidecar/forward/link_channel.h"
 #include "sidecar/forward/link_receipts.h"
 
@@ -5,12 +7,17 @@ namespace pannier::forward {
 namespace {
 
 using How = queue::RemoteOrigin::Settle;
+using Failure = queue::RemoteOrigin::Failure;
 
 // False from the queue: it has timed out and is on its way again; a late settle is ignored.
-void settle_in(queue::Queue& queue, const queue::Receipt& receipt, How how) {
+void settle_in(queue::Queue& queue, const queue::Receipt& receipt, How how,
+               const Failure& failure) {
   switch (how) {
     case How::ack: static_cast<void>(queue.ack(receipt)); return;
-    case How::failed: static_cast<void>(queue.give_back(receipt, {true})); return;
+    case How::failed:
+      static_cast<void>(
+          queue.give_back(receipt, {true, failure.backs_off, failure.delay, failure.reason}));
+      return;
     case How::give_back: static_cast<void>(queue.give_back(receipt, {false})); return;
     case How::discard: static_cast<void>(queue.discard(receipt)); return;
   }
@@ -23,10 +30,23 @@ Result<void> LinkChannel::settle(const LinkSettle& method) {
   if (method.how > static_cast<std::uint8_t>(How::discard))
     return Error{Errc::bad_argument,
                  "a message cannot be settled by " + std::to_string(method.how)};
-  const auto receipts = unpack_receipts(method.receipts);
+  return settle_all(method.queue, method.receipts, static_cast<How>(method.how), {});
+}
+
+Result<void> LinkChannel::fail(const LinkFail& method) {
+  Failure failure{{}, method.backs_off, method.reason};
+  constexpr std::chrono::milliseconds kMost = queue::kTimeoutMax;
+  if (method.has_delay)
+    failure.delay = std::chrono::milliseconds(
+        std::min(method.delay, static_cast<std::uint64_t>(kMost.count())));
+  return settle_all(method.queue, method.receipts, How::failed, failure);
+}
+
+Result<void> LinkChannel::settle_all(const std::string& queue_name, const amqp::LongString& packed,
+                                     How how, const Failure& failure) {
+  const auto receipts = unpack_receipts(packed);
   if (!receipts) return receipts.error();
-  const auto how = static_cast<How>(method.how);
-  const auto found = pulls_.find(method.queue);
+  const auto found = pulls_.find(queue_name);
   Pull* pull = found == pulls_.end() ? nullptr : &found->second;
   const std::size_t count_before = unacked_count_;
   const bool was_full = unacked_count_ >= context_.limits.unacked_per_channel ||
@@ -34,9 +54,9 @@ Result<void> LinkChannel::settle(const LinkSettle& method) {
   const bool was_at_limit = pull != nullptr && is_at_limit(*pull);
   for (const queue::Receipt& receipt : *receipts) {
     if (pull != nullptr && forget(*pull, receipt))
-      finish(pull->queue, receipt, how);
-    else if (const auto queue = leases_.take_one(pod(), method.queue, receipt))
-      finish(queue, receipt, how);
+      finish(pull->queue, receipt, how, failure);
+    else if (const auto queue = leases_.take_one(pod(), queue_name, receipt))
+      finish(queue, receipt, how, failure);
   }
   ++settles_;
   session_.await_sync();
@@ -45,7 +65,7 @@ Result<void> LinkChannel::settle(const LinkSettle& method) {
     pump();
   else if (was_at_limit && pull->consumer)
     pull->queue->pump();
-  drop_if_done(method.queue);
+  drop_if_done(queue_name);
   return {};
 }
 
@@ -71,10 +91,11 @@ void LinkChannel::drop_unacked(Pull& pull) {
 }
 
 // At once, or when all of it has been sent: until then its body must stay.
-void LinkChannel::finish(const queue::QueuePtr& queue, const queue::Receipt& receipt, How how) {
-  const bool is_later =
-      streams_.settle_later(receipt, [queue, receipt, how] { settle_in(*queue, receipt, how); });
-  if (!is_later) settle_in(*queue, receipt, how);
+void LinkChannel::finish(const queue::QueuePtr& queue, const queue::Receipt& receipt, How how,
+                         const Failure& failure) {
+  const bool is_later = streams_.settle_later(
+      receipt, [queue, receipt, how, failure] { settle_in(*queue, receipt, how, failure); });
+  if (!is_later) settle_in(*queue, receipt, how, failure);
 }
 
 // What has come until now, with what is still to be settled once its body is sent.

@@ -78,7 +78,7 @@ bool OriginQueue::stands(std::uint64_t tag) const {
   return found != held_.end() && found->second.stands;
 }
 
-void OriginQueue::settle(std::uint64_t tag, Settle how) {
+void OriginQueue::finish(std::uint64_t tag, Settle how, const Failure& failure) {
   const auto found = held_.find(tag);
   if (found == held_.end()) return;
   const Held held = found->second;
@@ -86,12 +86,12 @@ void OriginQueue::settle(std::uint64_t tag, Settle how) {
   if (held.body != 0) bodies_->drop(held.body);
   if (!held.stands) return;
   tags_.erase(held.receipt);
-  settle_stray(held.receipt, how);
+  settle_stray(held.receipt, how, failure);
 }
 
-void OriginQueue::settle_stray(const queue::Receipt& receipt, Settle how) {
+void OriginQueue::settle_stray(const queue::Receipt& receipt, Settle how, const Failure& failure) {
   if (!on_settle) return;  // nobody is there any more to be told
-  to_send_.push_back({receipt, how});
+  to_send_.push_back({receipt, how, failure});
   if (not_durable_.emplace(receipt, last_settle_ + 1).second)
     not_durable_order_.insert(++last_settle_);
   on_settle();
@@ -168,9 +168,10 @@ void OriginQueue::on_durable(const std::vector<queue::Receipt>& receipts, Settle
 }
 
 // Whoever waits waits on: they are sent again, or keep_only() finds that nothing is known of them.
-void OriginQueue::on_lost(const std::vector<queue::Receipt>& receipts, Settle how) {
+void OriginQueue::on_lost(const std::vector<queue::Receipt>& receipts, Settle how,
+                          const Failure& failure) {
   in_flight_ -= receipts.size();
-  for (const queue::Receipt& receipt : receipts) to_send_.push_back({receipt, how});
+  for (const queue::Receipt& receipt : receipts) to_send_.push_back({receipt, how, failure});
 }
 
 }  // namespace pannier::forward

@@ -36,6 +36,7 @@ struct ReceiptLess {
 struct Settled {
   queue::Receipt receipt;
   queue::RemoteOrigin::Settle how{};
+  queue::RemoteOrigin::Failure failure = {};
 };
 
 class OriginQueue final : public queue::RemoteOrigin {
@@ -88,10 +89,13 @@ class OriginQueue final : public queue::RemoteOrigin {
   // What is held. Nothing for a receipt that is held already.
   std::optional<std::uint64_t> hold(const queue::Receipt& receipt, spool::BodyId body);
   bool stands(std::uint64_t tag) const;
-  void settle(std::uint64_t tag, Settle how) override;
+  void settle(std::uint64_t tag, Settle how) override { finish(tag, how, {}); }
+  void fail(std::uint64_t tag, const Failure& failure) override {
+    finish(tag, Settle::failed, failure);
+  }
   void when_durable(std::function<void(bool)> done) override;
   // Of a message that was never held.
-  void settle_stray(const queue::Receipt& receipt, Settle how);
+  void settle_stray(const queue::Receipt& receipt, Settle how, const Failure& failure = {});
   std::size_t held() const { return held_.size(); }
   std::size_t unsettled() const { return to_send_.size() + in_flight_; }
   std::uint64_t moved() const { return moved_; }
@@ -102,9 +106,11 @@ class OriginQueue final : public queue::RemoteOrigin {
   // Settles that are due, and those that went out and are durable, or were lost with a connection.
   std::vector<Settled> take_settles();
   void on_durable(const std::vector<queue::Receipt>& receipts, Settle how);
-  void on_lost(const std::vector<queue::Receipt>& receipts, Settle how);
+  void on_lost(const std::vector<queue::Receipt>& receipts, Settle how,
+               const Failure& failure = {});
 
  private:
+  void finish(std::uint64_t tag, Settle how, const Failure& failure);
   void lower(std::uint64_t limit);
   void note_durable(const queue::Receipt& receipt);
   void answer_waiting();

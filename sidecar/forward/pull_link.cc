@@ -165,6 +165,7 @@ void PullLink::on_open() {
     fault({Errc::not_supported, "the other side knows nothing of links"});
     return;
   }
+  knows_failures_ = version->as_integer().value_or(0) >= kLinkFailVersion;
   const auto channel = session_->open_channel();
   if (!channel || *channel != kPullChannel)
     fault({Errc::unexpected, "the channel for pulls cannot be opened"});
@@ -210,7 +211,7 @@ void PullLink::lose(const Error& why) {
   if (connection_) left_.push_back(std::move(connection_));
   drop_arriving();
   for (Sent& sent : std::exchange(sent_, {})) {
-    sent.origin->on_lost(sent.receipts, sent.how);
+    sent.origin->on_lost(sent.receipts, sent.how, sent.failure);
     if (sent.is_stop) --sent.origin->stops_unanswered;
   }
   using enum OriginQueue::State;

@@ -103,6 +103,7 @@ class PullLink final : private amqp::ClientHandler {
     queue::RemoteOrigin::Settle how{};
     std::vector<queue::Receipt> receipts;
     bool is_stop = false;  // settles nothing: its answer says that a stop has been seen
+    queue::RemoteOrigin::Failure failure = {};
   };
 
   // pull_link.cc
@@ -124,6 +125,7 @@ class PullLink final : private amqp::ClientHandler {
   void send(const auto& method);
   void send_pull(OriginQueue& origin);
   void flush_settles(const OriginQueuePtr& origin);
+  void send_settle(const Sent& sent);
   Result<void> on_link_method(amqp::ChannelId channel, amqp::MethodId method,
                               ByteView payload) override;
   Result<void> on_pull_ok(const LinkPullOk& ok);
@@ -161,6 +163,7 @@ class PullLink final : private amqp::ClientHandler {
   std::set<OriginQueue*> to_flush_;
   std::deque<Sent> sent_;  // not known durable
   std::uint64_t durable_ = 0;
+  bool knows_failures_ = false;  // the origin does: LinkFail
   std::optional<Arriving> arriving_;
   bool is_paused_ = false;  // the spool is behind
   LinkDeliver method_;      // keeps its memory

@@ -73,18 +73,29 @@ void PullLink::flush_settles(const OriginQueuePtr& origin) {
     to_flush_.insert(origin.get());
     return;
   }
-  std::map<queue::RemoteOrigin::Settle, std::vector<queue::Receipt>> by_how;
-  for (const Settled& settled : origin->take_settles())
-    by_how[settled.how].push_back(settled.receipt);
+  using How = std::pair<queue::RemoteOrigin::Settle, queue::RemoteOrigin::Failure>;
+  std::map<How, std::vector<queue::Receipt>> by_how;
+  for (Settled& settled : origin->take_settles())
+    by_how[{settled.how, std::move(settled.failure)}].push_back(settled.receipt);
   const std::size_t most = receipts_per_frame();
   for (const auto& [how, receipts] : by_how)
     for (std::size_t at = 0; at < receipts.size(); at += most) {
       const auto first = receipts.begin() + static_cast<std::ptrdiff_t>(at);
       const auto count = static_cast<std::ptrdiff_t>(std::min(most, receipts.size() - at));
-      Sent sent{origin, how, {first, first + count}, false};
-      send(LinkSettle{origin->name, static_cast<std::uint8_t>(how), {packed(sent.receipts)}});
-      sent_.push_back(std::move(sent));
+      sent_.push_back({origin, how.first, {first, first + count}, false, how.second});
+      send_settle(sent_.back());
     }
+}
+
+// An origin of an older release learns no more than that it has failed.
+void PullLink::send_settle(const Sent& sent) {
+  const queue::RemoteOrigin::Failure& failure = sent.failure;
+  const amqp::LongString receipts{packed(sent.receipts)};
+  if (!knows_failures_ || failure == queue::RemoteOrigin::Failure{})
+    return send(LinkSettle{sent.origin->name, static_cast<std::uint8_t>(sent.how), receipts});
+  const auto delay = failure.delay.value_or(std::chrono::milliseconds(0));
+  send(LinkFail{sent.origin->name, failure.delay.has_value(), failure.backs_off,
+                static_cast<std::uint64_t>(delay.count()), failure.reason, receipts});
 }
 
 Result<void> PullLink::on_link_method(amqp::ChannelId channel, amqp::MethodId method,

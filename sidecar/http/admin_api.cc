@@ -5,6 +5,7 @@
 
 #include "common/ip_address.h"
 #include "common/spiffe.h"
+#include "sidecar/http/login.h"
 
 namespace pannier::http {
 namespace {
@@ -45,14 +46,9 @@ Response text_response(std::string_view type, std::string_view text) {
 }
 
 // "127.0.0.1:9471", "[::1]", "localhost:80".
-bool is_loopback_host(std::string_view host) {
-  if (host.starts_with('[')) {
-    const std::size_t end = host.find(']');
-    if (end == std::string_view::npos) return false;
-    host = host.substr(1, end - 1);
-  } else {
-    host = host.substr(0, host.rfind(':'));
-  }
+bool is_loopback_host(std::string_view authority) {
+  std::string_view host = host_of(authority);
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
   return host == "localhost" || is_loopback_address(std::string(host));
 }
 

@@ -82,7 +82,7 @@ class ApiHandler final : public Handler {
 
   // api_publish.cc, api_batch.cc
   void publish(const ExchangePtr& exchange, const Route& route);
-  Result<queue::QueuePtr> find_or_declare(const Exchange& exchange, const Route& route);
+  Result<queue::QueuePtr> find_or_declare(Exchange& exchange, const Route& route);
   Result<void> check_size(const queue::Message& message) const;
   bool try_publish(const ExchangePtr& exchange, const queue::QueuePtr& queue,
                    const queue::MessagePtr& message, const std::string& id);

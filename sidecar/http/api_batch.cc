@@ -59,11 +59,19 @@ void ApiHandler::batch(const ExchangePtr& exchange, const Route& route, std::str
     }
     if (ids.size() > 1) ids += ',';
     append_string(ids, *item.properties.message_id);
-    made.push_back(make_message(std::string_view(route.queue).substr(0, queue::kNameSizeMax),
-                                item.properties, std::move(item.body), {}, clock_.now_ms()));
-    if (auto fits = check_size(*made.back()); !fits)
-      return fail(*exchange, {fits.error().code, "message " + std::to_string(made.size()) + ": " +
-                                                     fits.error().detail});
+    auto message = message_of(route.queue, item.properties, clock_.now_ms());
+    Result<void> is_good;
+    if (message) {
+      message->body_size = item.body.size();
+      message->body = std::move(item.body);
+      is_good = check_size(*message);
+    } else {
+      is_good = message.error();
+    }
+    if (!is_good)
+      return fail(*exchange, {is_good.error().code, "message " + std::to_string(made.size() + 1) +
+                                                        ": " + is_good.error().detail});
+    made.push_back(std::make_shared<const queue::Message>(std::move(*message)));
   }
   ids += ']';
   const auto attempt = [this, exchange, route, made = std::move(made), ids = std::move(ids)] {

@@ -5,6 +5,19 @@
 namespace pannier::http {
 namespace {
 
+constexpr std::string_view kHowToDeduplicate =
+    ": spec.delivery.dedup of a MessageQueue, by MessageId, does so; or leave the key out";
+
+// Whoever asks for it must not be left to believe in it.
+Result<void> check_deduplicates(const queue::Queue& queue) {
+  const auto& dedup = queue.settings().dedup;
+  if (dedup && dedup->by == DedupBy::message_id) return {};
+  return Error{Errc::precondition, "Idempotency-Key: queue '" + queue.name() +
+                                       "' does not deduplicate" +
+                                       (dedup ? " by it, but by ProducerSequence" : "") +
+                                       std::string(kHowToDeduplicate)};
+}
+
 std::string confirmation(std::string_view key, std::string_view ids, const queue::Queue& queue) {
   std::string out = "{";
   append_key(out, key);
@@ -19,7 +32,7 @@ std::string confirmation(std::string_view key, std::string_view ids, const queue
 }  // namespace
 
 // A name that nobody knows is a queue from now on, where clients may declare: durable, as AMQP's.
-Result<queue::QueuePtr> ApiHandler::find_or_declare(const Exchange& exchange, const Route& route) {
+Result<queue::QueuePtr> ApiHandler::find_or_declare(Exchange& exchange, const Route& route) {
   if (route.queue.size() > queue::kNameSizeMax)
     return Error{Errc::bad_argument, "a queue's name has at most 255 bytes"};
   auto found = find(exchange, route, Verb::publish);
@@ -27,6 +40,10 @@ Result<queue::QueuePtr> ApiHandler::find_or_declare(const Exchange& exchange, co
   if (auto may = access_.may_declare(exchange.principal()); !may) return found;
   if (auto may = access_.may(exchange.principal(), Verb::publish, route.queue); !may)
     return may.error();
+  if (exchange.request().field("Idempotency-Key"))
+    return Error{Errc::precondition, "Idempotency-Key: there is no queue '" + route.queue +
+                                         "', and one that a publish makes does not deduplicate" +
+                                         std::string(kHowToDeduplicate)};
   queue::QueueDefinition definition;
   definition.name = route.queue;
   auto declared = registry_.declare_queue(std::move(definition), 0);
@@ -50,22 +67,23 @@ void ApiHandler::publish(const ExchangePtr& exchange, const Route& route) {
   const auto properties = properties_of(request);
   if (!properties) return fail(*exchange, properties.error());
   if (auto may = may_wait(); !may) return fail(*exchange, may.error());
-  queue::Message message;
-  message.published = clock_.now_ms();
-  message.head =
-      queue::make_head("", route.queue.substr(0, queue::kNameSizeMax), encoded(*properties));
-  message.body = request.body;
-  message.body_id = request.body_id;
-  message.parts = request.body_parts;
-  message.body_size = request.body_id != 0 ? request.body_size : request.body.size();
-  message.attributes = attributes_of(request);
-  if (auto fits = check_size(message); !fits) return fail(*exchange, fits.error());
-  const auto made = std::make_shared<const queue::Message>(std::move(message));
+  auto message = message_of(route.queue, *properties, clock_.now_ms());
+  if (!message) return fail(*exchange, message.error());
+  message->body = request.body;
+  message->body_id = request.body_id;
+  message->parts = request.body_parts;
+  message->body_size = request.body_id != 0 ? request.body_size : request.body.size();
+  message->attributes = attributes_of(*properties);
+  if (auto fits = check_size(*message); !fits) return fail(*exchange, fits.error());
+  const auto made = std::make_shared<const queue::Message>(std::move(*message));
   const auto attempt = [this, exchange, route, made, id = *properties->message_id] {
     // Anew each time: it may have been deleted, or the policy changed, while this waited.
     const auto queue = find_or_declare(*exchange, route);
     if (!queue && queue.error().code == Errc::spool_busy) return false;
     if (!queue) return fail(*exchange, queue.error()), true;
+    if (exchange->request().field("Idempotency-Key"))
+      if (auto does = check_deduplicates(**queue); !does)
+        return fail(*exchange, does.error()), true;
     return try_publish(exchange, *queue, made, id);
   };
   attempt_until(exchange, attempt, limits_.room_wait,
@@ -77,13 +95,15 @@ bool ApiHandler::try_publish(const ExchangePtr& exchange, const queue::QueuePtr&
   const auto published = registry_.publish_to({queue}, message);
   if (!published && published.error().code == Errc::spool_busy) return false;
   if (!published) return fail(*exchange, published.error()), true;
-  if (!published->taken) return fail(*exchange, {Errc::queue_full, published->why}), true;
-  exchange->request().body_id = 0;
+  if (!published->taken && !published->duplicate)
+    return fail(*exchange, {Errc::queue_full, published->why}), true;
+  if (published->taken) exchange->request().body_id = 0;  // else its parts go with the request
   std::string quoted;
   append_string(quoted, id);
-  answer_at(published->commit, [exchange, body = confirmation("id", quoted, *queue)] {
-    exchange->answer(json_answer(201, body));
-  });
+  std::string body = confirmation("id", quoted, *queue);
+  if (published->duplicate) body.insert(body.size() - 1, ",\"duplicate\":true");
+  answer_at(published->commit,
+            [exchange, body = std::move(body)] { exchange->answer(json_answer(201, body)); });
   return true;
 }
 

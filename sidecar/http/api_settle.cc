@@ -61,18 +61,17 @@ Response none_stands(std::string_view target) {
   return problem(409, "stale_receipt", kNoneStands, target);
 }
 
-// Everything but the receipts of an ack or a nack.
-Result<void> check_settle(const JsonArgs& args) {
-  const auto reason = args.text("reason");
+// Everything but the receipts of an ack or a nack: how the messages go back.
+Result<queue::Queue::Return> return_in(const JsonArgs& args) {
+  auto reason = args.text("reason");
   const auto delay = args.duration("delay");
   if (!reason) return reason.error();
   if (!delay) return delay.error();
-  if (*delay && (*delay)->count() > 0)
-    return Error{Errc::not_supported,
-                 "'delay' is not supported by this release: leave it out, or send 0"};
+  if (*delay && **delay > kMessageTimeMax)
+    return Error{Errc::bad_argument, "'delay': expected at most " + duration_text(kMessageTimeMax)};
   if (reason->value_or("").size() > kShortTextMax)
     return Error{Errc::bad_argument, "'reason': expected at most 255 bytes"};
-  return {};
+  return queue::Queue::Return{.backs_off = true, .delay = *delay, .reason = reason->value_or("")};
 }
 
 Result<std::chrono::milliseconds> lease_in(const JsonArgs& args,
@@ -107,6 +106,8 @@ struct ApiHandler::Settling {
 Result<std::shared_ptr<ApiHandler::Settling>> ApiHandler::settle_all(const queue::QueuePtr& queue,
                                                                      const JsonArgs& args,
                                                                      bool is_ack) {
+  const auto how = return_in(args);
+  if (!how) return how.error();
   auto receipts = read_receipts(args, *queue, limits_.receive_messages_max);
   if (!receipts) return receipts.error();
   const auto settling = std::make_shared<Settling>();
@@ -119,7 +120,7 @@ Result<std::shared_ptr<ApiHandler::Settling>> ApiHandler::settle_all(const queue
       streams.insert(holder->second->shared_from_this());
       holder->second->release(receipt.delivery);
     }
-    if (!(is_ack ? queue->ack(receipt) : queue->give_back(receipt, {}))) {
+    if (!(is_ack ? queue->ack(receipt) : queue->give_back(receipt, *how))) {
       settling->stale.push_back(std::move(name));
       continue;
     }
@@ -128,10 +129,10 @@ Result<std::shared_ptr<ApiHandler::Settling>> ApiHandler::settle_all(const queue
     if (origin) settling->origins.insert(std::move(origin));
   }
   for (const StreamPtr& stream : streams) stream->regain();
-  if (const auto reason = args.text("reason"); reason && *reason && !settling->settled.empty())
-    log::debug(
-        "messages were given back",
-        {{"queue", queue->name()}, {"messages", settling->settled.size()}, {"reason", **reason}});
+  if (!how->reason.empty() && !settling->settled.empty())
+    log::debug("messages were given back", {{"queue", queue->name()},
+                                            {"messages", settling->settled.size()},
+                                            {"reason", how->reason}});
   return settling;
 }
 
@@ -141,7 +142,7 @@ void ApiHandler::settle(const ExchangePtr& exchange, const Route& route) {
   const auto args = is_ack ? JsonArgs::parse(text, {"receipts"})
                            : JsonArgs::parse(text, {"receipts", "reason", "delay"});
   if (!args) return fail(*exchange, args.error());
-  if (auto good = check_settle(*args); !good) return fail(*exchange, good.error());
+  if (auto how = return_in(*args); !how) return fail(*exchange, how.error());
   const auto queue = find(*exchange, route, Verb::consume);
   if (!queue) return fail(*exchange, queue.error());
   if (auto may = may_wait(); !may) return fail(*exchange, may.error());
@@ -233,7 +234,6 @@ Result<void> ApiHandler::settle_of(SocketStream& stream, std::string_view text, 
   const auto args = is_ack ? JsonArgs::parse(text, {"type", "receipts"})
                            : JsonArgs::parse(text, {"type", "receipts", "reason", "delay"});
   if (!args) return args.error();
-  if (auto good = check_settle(*args); !good) return good;
   if (auto may = may_wait(); !may) return may;
   const auto all = settle_all(stream.queue(), *args, is_ack);
   if (!all) return all.error();

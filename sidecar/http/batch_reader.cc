@@ -138,6 +138,7 @@ class Reader final : public nlohmann::json_sax<Json> {
     item_.properties.delivery_mode = 2;
     headers_ = {};
     trace_ = {};
+    delay_ = ttl_ = {};
     has_body_ = false;
     return true;
   }
@@ -147,6 +148,8 @@ class Reader final : public nlohmann::json_sax<Json> {
     if (const auto trace = trace_context(std::move(trace_.parent), std::move(trace_.state)))
       set_trace_context(headers_, *trace);
     if (!headers_.empty()) item_.properties.headers = std::move(headers_);
+    set_delay(item_.properties, delay_);
+    set_ttl(item_.properties, ttl_);
     items_.push_back(std::move(item_));
     return true;
   }
@@ -197,8 +200,7 @@ class Reader final : public nlohmann::json_sax<Json> {
   bool wrong_kind(const queue::Value& value) {
     const bool is_time = key_ == "delay" || key_ == "ttl";
     if (is_time && value.as_integer() == 0) return true;
-    if (is_time)
-      return fail("'" + key_ + "' is not supported by this release", Errc::not_supported);
+    if (is_time) return fail("'" + key_ + "': expected a duration in quotes, such as \"20s\"");
     return take_text({});  // names a key that is unknown
   }
   bool take_text(std::optional<std::string> text) {
@@ -237,10 +239,10 @@ class Reader final : public nlohmann::json_sax<Json> {
     return true;
   }
   bool take_time(const std::string& text) {
-    const auto time = parse_duration(text);
+    const auto time = message_time(text);
     if (!time) return fail("'" + key_ + "': " + time.error().detail);
-    if (time->count() == 0) return true;
-    return fail("'" + key_ + "' is not supported by this release", Errc::not_supported);
+    (key_ == "delay" ? delay_ : ttl_) = *time;
+    return true;
   }
 
   std::vector<BatchItem>& items_;
@@ -252,6 +254,8 @@ class Reader final : public nlohmann::json_sax<Json> {
   BatchItem item_;
   queue::Table headers_;
   TraceContext trace_;
+  std::chrono::milliseconds delay_{0};
+  std::chrono::milliseconds ttl_{0};
   bool has_body_ = false;
   bool is_raw_ = false;
   std::string raw_;

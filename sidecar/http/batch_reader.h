@@ -2,7 +2,7 @@
 //
 // NDJSON is one object a line; an array is one document. What a value in `body` says is kept as it
 // is written, without its spaces. Pure functions; limits are the caller's. Errors: bad_argument
-// naming the message (from 1) and the key, not_supported, too_large.
+// naming the message (from 1) and the key, too_large.
 #pragma once
 
 #include <string>

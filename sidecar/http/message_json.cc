@@ -97,6 +97,10 @@ void append_message(std::string& out, const ShownMessage& shown) {
   append_text(out, "contentEncoding", properties.content_encoding);
   append_text(out, "replyTo", properties.reply_to);
   if (properties.priority) out += ",\"priority\":" + std::to_string(*properties.priority);
+  if (const auto traits = queue::traits_of(properties)) {
+    if (traits->delay.count() > 0) append_text(out, "delay", duration_text(traits->delay));
+    if (traits->ttl) append_text(out, "ttl", duration_text(*traits->ttl));
+  }
   if (properties.headers) {
     if (const queue::Value* group = properties.headers->find("x-group"))
       if (const std::string* text = group->as_text()) append_text(out, "group", *text);

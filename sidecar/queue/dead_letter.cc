@@ -84,7 +84,8 @@ std::string_view name_of(Death why) {
 }
 
 DeadLetter dead_letter_of(const Message& message, const std::string& queue,
-                          const DeadLetterTarget& target, Death why, Milliseconds now) {
+                          const DeadLetterTarget& target, Death why, Milliseconds now,
+                          std::string_view nack_reason) {
   auto decoded = Properties::decode(message.properties());
   Properties properties = decoded ? std::move(*decoded) : Properties();
   if (!properties.headers) properties.headers.emplace();
@@ -105,6 +106,7 @@ DeadLetter dead_letter_of(const Message& message, const std::string& queue,
       headers.set("x-first-death-" + suffix, value);
     headers.set("x-last-death-" + suffix, value);
   }
+  if (!nack_reason.empty()) headers.set("x-last-nack-reason", std::string(nack_reason));
   properties.expiration.reset();
   DeadLetter letter;
   letter.routing_keys = note.keys;

@@ -27,17 +27,19 @@ class DeadLetterSink {
   // that its dead letter exchange leads to, in one group. Errors have changed nothing and are worth
   // another try: spool_full, spool_busy, queue_full.
   virtual Result<void> dead_letter(Queue& from, const spool::Entry& entry,
-                                   const MessagePtr& message, Death why) = 0;
+                                   const MessagePtr& message, Death why,
+                                   std::string_view nack_reason) = 0;
 };
 
 // The message as it is published again: exchange and routing key of the target, x-death and its
-// kin, no expiration. Its body is shared.
+// kin, no expiration; what its last consumer said of it as x-last-nack-reason. Its body is shared.
 struct DeadLetter {
   Message message;
   std::vector<std::string> routing_keys;  // that it is routed by: more than one with CC and BCC
 };
 DeadLetter dead_letter_of(const Message& message, const std::string& queue,
-                          const DeadLetterTarget& target, Death why, Milliseconds now);
+                          const DeadLetterTarget& target, Death why, Milliseconds now,
+                          std::string_view nack_reason = {});
 
 // It has been in that queue before and nobody has rejected it since: it would go round for ever.
 bool is_cycle(const Table& headers, const std::string& queue);

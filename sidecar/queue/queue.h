@@ -109,6 +109,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     bool counts = true;      // as a failed delivery; not so for our own shutdown
     bool backs_off = false;  // the queue's backoff holds it back for a while
     std::optional<std::chrono::milliseconds> delay = {};  // instead of the backoff
+    std::string reason = {};  // the consumer's own: if it dies of this, its dead letter has it
   };
   // Back to its old place; delivered again from the end of the turn on, or when its time has come.
   // One that has been delivered too often leaves as a dead letter.
@@ -187,6 +188,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   struct Dying {  // on its way out as a dead letter
     Item item;
     Death why{};
+    std::string nack_reason;
   };
   struct Peek;
 
@@ -248,7 +250,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::optional<Clock::time_point> next_time() const;
 
   // queue_deaths.cc
-  void let_die(Item item, Death why);
+  void let_die(Item item, Death why, std::string nack_reason = {});
   bool may_die() const;
   void load_dying();
   void on_dying_loaded(Sequence sequence, Result<spool::StoredMessage> stored);

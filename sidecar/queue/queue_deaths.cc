@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kBuryRetry{1};
 bool Queue::may_die() const { return !settings_.dead_letter || dying_.size() < kDyingMax; }
 
 // The item is out of every list and count.
-void Queue::let_die(Item item, Death why) {
+void Queue::let_die(Item item, Death why, std::string nack_reason) {
   if (why == Death::max_length) ++counters_.dropped;
   if (why == Death::expired) ++counters_.expired;
   if (!settings_.dead_letter) {
@@ -29,7 +29,7 @@ void Queue::let_die(Item item, Death why) {
   item.loading = false;
   const Sequence sequence = item.entry.sequence;
   const bool is_here = item.message != nullptr;
-  dying_.insert_or_assign(sequence, Dying{std::move(item), why});
+  dying_.insert_or_assign(sequence, Dying{std::move(item), why, std::move(nack_reason)});
   if (is_here)
     note_dead(true);
   else
@@ -106,8 +106,8 @@ void Queue::bury() {
     const Sequence sequence = at->first;
     Dying dying = std::move(at->second);
     dying_.erase(at);
-    const auto done =
-        context_.dead_letters->dead_letter(*this, dying.item.entry, dying.item.message, dying.why);
+    const auto done = context_.dead_letters->dead_letter(
+        *this, dying.item.entry, dying.item.message, dying.why, dying.nack_reason);
     if (!done) {
       if (is_in_spool(dying.item.entry)) drop_copy(dying.item);  // read again, when there is room
       dying_.insert_or_assign(sequence, std::move(dying));

@@ -86,7 +86,7 @@ void Queue::pump() {
 bool Queue::deliver_one() {
   if (settings_.paused)
     answer_getters_empty();
-  else if (ready_ == 0)
+  else if (ready_ == parked_count_)  // all of them wait for others of their groups
     answer_local_getters();
   const bool may_go = !settings_.paused || consumers_.any_of([](const Consumer& consumer) {
     return consumer.takes_held_back();
@@ -106,7 +106,11 @@ bool Queue::deliver_one() {
     const bool is_out = locked != locked_.end() && locked->second != item->entry.sequence;
     const bool is_behind =
         parked != parked_.end() && parked->second.begin()->first < item->entry.sequence;
-    if (is_out || is_behind) return pass_over_group(*first_lane());
+    if (is_out || is_behind) {
+      if (pass_over_group(*first_lane())) return true;
+      answer_local_getters();
+      return false;
+    }
   }
   if (!context_.spool.may_deliver({id_, item->entry.priority}, item->entry.sequence)) {
     stall();

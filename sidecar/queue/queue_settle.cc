@@ -72,7 +72,7 @@ bool Queue::ack(const Receipt& receipt) {
 bool Queue::give_back(const Receipt& receipt, Return how) {
   const auto found = find_unacked(receipt);
   if (found == unacked_.end()) return false;
-  give_back(take_unacked(found), how);
+  give_back(take_unacked(found), std::move(how));
   return true;
 }
 
@@ -93,9 +93,9 @@ std::chrono::milliseconds Queue::backoff(std::uint16_t delivery_count) const {
 void Queue::give_back(Unacked unacked, Return how) {
   ++counters_.returned;
   if (unacked.origin) {
-    finish(std::move(unacked),
-           how.counts ? RemoteOrigin::Settle::failed : RemoteOrigin::Settle::give_back);
-    return;
+    if (!how.counts) return finish(std::move(unacked), RemoteOrigin::Settle::give_back);
+    return unacked.origin->fail(unacked.remote_tag,
+                                {how.delay, how.backs_off, std::move(how.reason)});
   }
   Item item{unacked.entry, std::move(unacked.message), false};
   spool::Entry& entry = item.entry;
@@ -104,7 +104,7 @@ void Queue::give_back(Unacked unacked, Return how) {
     ++entry.delivery_count;
   if (how.counts && settings_.deliveries_max > 0 &&
       entry.delivery_count >= settings_.deliveries_max)
-    return let_die(std::move(item), Death::delivery_limit);
+    return let_die(std::move(item), Death::delivery_limit, std::move(how.reason));
   const auto delay = how.delay       ? *how.delay
                      : how.backs_off ? backoff(entry.delivery_count)
                                      : std::chrono::milliseconds(0);

@@ -200,7 +200,7 @@ class Registry : private DeadLetterSink {
                               std::span<const Pushed> pushed);
   Result<void> put_unsynced(Queue& queue, const Pushed& pushed);
   Result<void> dead_letter(Queue& from, const spool::Entry& entry, const MessagePtr& message,
-                           Death why) override;
+                           Death why, std::string_view nack_reason) override;
   Result<std::vector<QueuePtr>> route_dead(const DeadLetter& letter);
   Result<bool> has_had(const Queue& queue, const Message& message, const Deduplication::Growth& ids,
                        std::optional<Deduplication::Key>& key);

@@ -30,9 +30,10 @@ Result<std::vector<QueuePtr>> Registry::route_dead(const DeadLetter& letter) {
 // One group: the message is never in both, nor in neither. A queue that is full does not keep the
 // others from it; if all are, it stays where it is.
 Result<void> Registry::dead_letter(Queue& from, const spool::Entry& entry,
-                                   const MessagePtr& message, Death why) {
+                                   const MessagePtr& message, Death why,
+                                   std::string_view nack_reason) {
   DeadLetter letter = dead_letter_of(*message, from.name(), *from.settings().dead_letter, why,
-                                     context_.clock.now_ms());
+                                     context_.clock.now_ms(), nack_reason);
   auto queues = route_dead(letter);
   if (!queues) return queues.error();
   // A MessageQueue's wait for a place that is not there yet; a client's go nowhere, as in RabbitMQ.

@@ -61,7 +61,7 @@ Result<void> Registry::choose(Queue& queue, const MessagePtr& message, Choice& c
     }
     queue.note_refused();
     if (queue.settings().dead_letters_overflow && queue.settings().dead_letter)
-      static_cast<void>(dead_letter(queue, {}, message, Death::max_length));
+      static_cast<void>(dead_letter(queue, {}, message, Death::max_length, {}));
     published.refused = true;
     published.why = may.error().detail;
     return {};

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "sidecar/queue/message.h"
 
@@ -25,9 +27,18 @@ class RemoteOrigin {
     give_back,  // back to its place, not the consumer's fault
     discard,    // dropped for good
   };
+  // What its consumer said of a failed delivery: see Queue::Return.
+  struct Failure {
+    std::optional<std::chrono::milliseconds> delay;
+    bool backs_off = false;
+    std::string reason;
+    auto operator<=>(const Failure&) const = default;
+  };
   virtual ~RemoteOrigin() = default;
   // Once for each message that a queue has taken. Must not call back into the queue.
   virtual void settle(std::uint64_t tag, Settle how) = 0;
+  // The same as `failed`, with what was said.
+  virtual void fail(std::uint64_t tag, const Failure& /*failure*/) { settle(tag, Settle::failed); }
   // Calls back once, later or at once: true when every settle made so far is durable there, false
   // when that cannot be known any more, as the link was lost. May never call back: who asks has a
   // limit of its own.

@@ -70,7 +70,7 @@ void FakeOrigin::on_bytes(ByteView bytes) {
     at = 8;
     amqp::ConnectionStart start;
     start.version_minor = 9;
-    if (knows_links) start.server_properties.set("pannier-links", kLinkVersion);
+    if (knows_links) start.server_properties.set("pannier-links", version);
     start.mechanisms.text = "EXTERNAL";
     start.locales.text = "en_US";
     amqp::put_method(out, 0, start);
@@ -105,6 +105,12 @@ void FakeOrigin::on_frame(const amqp::Frame& frame) {
     case LinkPull::kId.key(): on_pull(*amqp::decode<LinkPull>(frame.payload)); break;
     case LinkCredit::kId.key(): on_credit(*amqp::decode<LinkCredit>(frame.payload)); break;
     case LinkSettle::kId.key(): on_settle(*amqp::decode<LinkSettle>(frame.payload)); break;
+    case LinkFail::kId.key(): {
+      const auto fail = *amqp::decode<LinkFail>(frame.payload);
+      fails.push_back(fail);
+      on_settle({fail.queue, static_cast<std::uint8_t>(Settle::failed), fail.receipts});
+      break;
+    }
     case LinkStop::kId.key():
       ++stops;
       is_pulled = false;

@@ -61,6 +61,7 @@ class FakeOrigin {
   bool answers = true;   // LinkCredit with asks
   bool confirms = true;  // settles are durable at once
   bool knows_links = true;
+  std::uint32_t version = kLinkVersion;
   std::map<std::uint64_t, Message> messages;
   std::set<std::pair<std::uint64_t, std::uint64_t>> expired;  // receipts
   bool is_pulled = false;
@@ -69,6 +70,7 @@ class FakeOrigin {
   std::vector<LinkPull> pulls;
   std::vector<LinkCredit> credits;
   std::vector<LinkSettle> settles;
+  std::vector<LinkFail> fails;  // which count among the settles, too
   int stops = 0;
   int dials = 0;
   int closes = 0;  // connection.close of the puller

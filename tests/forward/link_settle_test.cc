@@ -68,6 +68,38 @@ TEST_F(LinkSettleTest, ACountedReturnComesBackToItsPlaceWithItsCount) {
   EXPECT_EQ(expect_delivery(link, "orders", "b").delivery_count, 1);
 }
 
+// On a queue with a backoff what was said of the delay goes before it.
+TEST_F(LinkSettleTest, AFailureIsHeldBackForAsLongAsItsConsumerSays) {
+  Script link = open_link();
+  const auto held = pulls_all(link, {"a", "b", "c"});
+  const auto queue = agent.find("orders");
+  queue::QueueSettings settings = queue->settings();
+  settings.backoff = settings.backoff_max = std::chrono::seconds(10);
+  queue->change(settings);
+  const auto fails = [&](const Receipt& receipt, bool has_delay, std::uint64_t delay) {
+    link.sends(kPullChannel,
+               LinkFail{"orders", has_delay, true, delay, "no", pack_receipts({{receipt}})});
+  };
+  link.forgets();
+  fails(held[0], true, 30'000);
+  fails(held[1], false, 0);
+  fails(held[2], true, 0);
+  expect_settled(link, 3);
+  gives(link, "orders", 10);
+  EXPECT_EQ(expect_delivery(link, "orders", "c").delivery_count, 1);
+  link.gets_nothing();
+  EXPECT_EQ(queue->status().delayed, 2u);
+  agent.clock.advance(std::chrono::seconds(11));
+  agent.registry->on_time(agent.clock.now());
+  EXPECT_EQ(queue->status().delayed, 1u);
+  fails(held[0], true, UINT64_MAX);
+  const auto after = disk.restart(1);
+  amqp::AmqpHarness again(*after);
+  EXPECT_TRUE(again.registry->apply(policy));
+  again.turn();
+  EXPECT_EQ(again.find("orders")->status().delayed, 2u) << "durable, as it was said";
+}
+
 TEST_F(LinkSettleTest, ADiscardedMessageIsGone) {
   Script link = open_link();
   const auto held = pulls_all(link, {"a"});

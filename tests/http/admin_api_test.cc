@@ -121,8 +121,9 @@ TEST_F(AdminApiTest, PlaintextOnLoopbackMayEverythingWhereItIsTrustedButNoPageOf
   of_page.fields.emplace_back("Origin", "https://evil.example");
   EXPECT_EQ(status(kPlainLoopback, of_page), 403u);
   Request renamed = request("POST", {"drain"});
-  for (const char* const host : {"evil.example:9471", "evil.example", "", "127.0.0.1.evil.example",
-                                 "[::1", "localhost.evil.example:9471"}) {
+  for (const char* const host :
+       {"evil.example:9471", "evil.example", "", "127.0.0.1.evil.example", "[::1",
+        "[::1]evil.example", "[::1]evil.example:9471", "localhost.evil.example:9471"}) {
     renamed.fields = {{"Host", host}};
     EXPECT_EQ(status(kPlainLoopback, renamed), 403u) << host;
   }

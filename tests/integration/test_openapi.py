@@ -169,11 +169,15 @@ def test_each_call_answers_as_the_document_says(agent):
                 "Pannier-Group": "g",
                 "Pannier-Priority": "3",
                 "Pannier-Reply-To": "r",
-                "Idempotency-Key": "k",
+                "Pannier-Delay": "1ms",
+                "Pannier-TTL": "1h",
                 "Content-Encoding": "identity",
                 "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
                 "tracestate": "a=b",
             }
+            await check("POST", "/orders", 201, data=b"\xff", headers=full)
+            assert await check("GET", "/orders?wait=20s", 200) == b"\xff"
+            full["Pannier-Delay"] = "0"
             await check("POST", "/orders", 201, data=b"\xff", headers=full)
             await check("GET", f"{QUEUE}/peek?max=5", 200)
             await check("GET", "/v1/queues", 200)
@@ -189,7 +193,8 @@ def test_each_call_answers_as_the_document_says(agent):
             first, second, third = await lease(check, 3)
             await check("POST", f"{QUEUE}/extend", 200, json={"receipts": [first], "timeout": "1m"})
             await check("POST", f"{QUEUE}/ack", 200, json={"receipts": [first]})
-            await check("POST", f"{QUEUE}/nack", 200, json={"receipts": [second], "reason": "no"})
+            later = {"receipts": [second], "reason": "no", "delay": "1h"}
+            await check("POST", f"{QUEUE}/nack", 200, json=later)
             for call in ("ack", "nack"):
                 await check("POST", f"{QUEUE}/{call}", 409, json={"receipts": [first]})
             late = {"receipts": [first], "timeout": "1s"}
@@ -235,11 +240,12 @@ async def refusals(check):
     await check("DELETE", f"{other}/messages", 404)
     await check("GET", "/orders?wait=1y", 400)
     for target in ("/orders", f"{QUEUE}/messages"):
-        await check("POST", target, 501, data=b"x", headers={"Pannier-TTL": "5s"})
+        await check("POST", target, 400, data=b"x", headers={"Pannier-TTL": "-5s"})
+        await check("POST", target, 409, data=b"x", headers={"Idempotency-Key": "k"})
         await check("POST", target, 400, data=b"x", headers={"ce-specversion": "1.0"})
     await check("POST", "/orders", 413, data=b"x" * (17 << 20))
-    nack = {"receipts": ["0" * 40], "delay": "5s"}
-    await check("POST", f"{QUEUE}/nack", 501, json=nack)
+    nack = {"receipts": ["0" * 40], "delay": "50000h"}
+    await check("POST", f"{QUEUE}/nack", 400, json=nack)
     foreign = {"Origin": "http://evil.example"}
     for target in ("/orders", f"{QUEUE}/stream", f"{QUEUE}/peek", QUEUE):
         await check("GET", target, 403, headers=foreign)
