@@ -30,6 +30,7 @@ Agent::Impl::Impl(net::Loop& with_loop, AgentOptions with_options)
 Agent::Impl::~Impl() {
   loop_.set_end_of_turn({});
   pusher_.reset();  // their connections end without a further word
+  if (amqp_) amqp_->remote_replies = nullptr;
   puller_.reset();
   for (const auto& [name, listener] : listeners_) listener->close_all();
   loop_.run_ready();  // sessions go before what they use
@@ -121,6 +122,7 @@ void Agent::Impl::make_links() {
   options.pod_uid = identity.pod_uid;
   options.message_bytes_max = options_.config.limits.message_bytes;
   puller_ = std::make_unique<forward::Puller>(*registry_, *dialer_, system_clock(), options);
+  amqp_->remote_replies = puller_.get();
   forward::PusherOptions pushes;
   pushes.pod_uid = identity.pod_uid;
   pushes.pulls = [this](const std::string& pod, const std::string& queue) {

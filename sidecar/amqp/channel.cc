@@ -5,10 +5,12 @@
 
 namespace pannier::amqp {
 
-Channel::Channel(ChannelId id, SessionContext& context, SessionLink& session)
+Channel::Channel(ChannelId id, SessionContext& context, SessionLink& session,
+                 std::unique_ptr<ReplyGate> gate)
     : id_(id),
       context_(context),
       session_(session),
+      gate_(std::move(gate)),
       streams_(id, *this, *this, context, session),
       alive_(std::make_shared<Channel*>(this)) {}
 
@@ -44,6 +46,8 @@ Result<void> Channel::on_method(MethodId method, ByteView payload) {
                                        ? "expected content body, got non content body frame instead"
                                        : "expected content header for class 60, got non content "
                                          "header frame instead"};
+  if (gate_ && method != BasicPublish::kId && method != ConfirmSelect::kId)
+    return Error{Errc::access_denied, "other agents send answers here, and nothing else"};
   if (waiting_.size() >= context_.limits.answers_waiting)
     return Error{Errc::spool_busy, "too many requests wait for an answer"};
   switch (method.class_id) {

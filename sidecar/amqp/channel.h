@@ -5,10 +5,15 @@
 // that it returns closes the channel or the connection, as its scope says (reply.h). Confirms leave
 // in the order of their tags, each once the commit that covers it is synced; basic.return comes
 // before its confirm. When it goes, what it had unacknowledged goes back to the queues.
+//
+// One with a gate is another agent's: it takes answers to requests from here, by the names that the
+// gate lets pass and to queues that end with their clients, and nothing else. What nobody waits for
+// is returned.
 #pragma once
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,7 +32,8 @@ class ChannelConsumer;
 
 class Channel final : public ServerChannel, private ContentStreams::Owner {
  public:
-  Channel(ChannelId id, SessionContext& context, SessionLink& session);
+  Channel(ChannelId id, SessionContext& context, SessionLink& session,
+          std::unique_ptr<ReplyGate> gate = nullptr);
   ~Channel() override;
 
   Result<void> on_method(MethodId method, ByteView payload) override;
@@ -72,7 +78,7 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   };
   struct Confirm {
     DeliveryTag tag = 0;
-    queue::Commit commit = 0;  // 0: due at once
+    queue::Commit commit = 0;  // 0: due at once; kAwaited: another agent's answer is due
     bool refused = false;
   };
   struct Unacked {
@@ -109,6 +115,8 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
     std::function<void()> answer;
     bool is_get = false;  // waits for room in the output, too
   };
+
+  static constexpr queue::Commit kAwaited = std::numeric_limits<queue::Commit>::max();
 
   static Error not_for_us(MethodId method);
 
@@ -158,7 +166,11 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   Result<void> consume_replies(const BasicConsume& method);
   bool cancel_replies(const BasicCancel& method);
   Result<void> declare_reply_queue(const QueueDeclare& method);
-  void send_replies(const queue::MessagePtr& message, const std::shared_ptr<const void>& body);
+  bool send_replies(const queue::MessagePtr& message, const std::shared_ptr<const void>& body);
+  bool is_for_remote(const queue::Message& message) const;
+  void send_to_remote(const queue::MessagePtr& message, const std::shared_ptr<const void>& body);
+  void on_remote_outcome(DeliveryTag tag, bool is_lost);
+  std::vector<queue::QueuePtr> reply_queues(const queue::Message& message) const;
 
   // channel_consume.cc
   Result<void> on_basic_method(MethodId method, ByteView payload);
@@ -205,6 +217,7 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   ChannelId id_;
   SessionContext& context_;
   SessionLink& session_;
+  const std::unique_ptr<ReplyGate> gate_;  // null: an app's
   std::optional<Publishing> publishing_;
   bool confirms_ = false;
   std::optional<Tx> tx_;

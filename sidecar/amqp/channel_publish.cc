@@ -6,6 +6,8 @@
 namespace pannier::amqp {
 
 Result<void> Channel::on_publish(const BasicPublish& method) {
+  if (gate_ && !method.exchange.empty())
+    return Error{Errc::access_denied, "answers of other agents go to one queue"};
   if (method.immediate) return Error{Errc::not_supported, "immediate=true"};
   const queue::Exchange* exchange = context_.registry.find_exchange(method.exchange);
   if (!method.exchange.empty() && exchange == nullptr)
@@ -150,6 +152,7 @@ Result<void> Channel::finish_publish() {
 
 // By the routing key, and by those that CC and BCC add.
 Result<std::vector<queue::QueuePtr>> Channel::queues_for(const queue::Message& message) {
+  if (gate_) return reply_queues(message);
   queue::Registry& registry = context_.registry;
   if (publishing_->further_keys.empty())
     return registry.route(message.exchange(), message.routing_key(), message);
@@ -170,14 +173,20 @@ std::shared_ptr<const void> Channel::hold_parts(const queue::MessagePtr& message
 Result<void> Channel::route(const queue::MessagePtr& message) {
   auto queues = queues_for(*message);
   if (!queues) return queues.error();
-  for (const queue::QueuePtr& queue : *queues)
+  for (const queue::QueuePtr& queue : *queues) {
+    if (gate_) break;  // it is the gate's to say
     if (auto may = context_.access.may(session_.principal(), Verb::publish, queue->name()); !may)
       return may;
+  }
   if (tx_) return tx_publish(std::move(*queues), message);
   if (queues->empty()) {
     const auto body = hold_parts(message);
-    send_replies(message, body);
-    if (publishing_->method.mandatory) give_back_message(message, body);
+    if (is_for_remote(*message)) {
+      send_to_remote(message, body);
+      return {};
+    }
+    const bool is_answered = send_replies(message, body) && gate_;
+    if (publishing_->method.mandatory && !is_answered) give_back_message(message, body);
     confirm(0, false);
     return {};
   }

@@ -31,24 +31,77 @@ bool Channel::cancel_replies(const BasicCancel& method) {
 
 // Whether somebody waits for an answer by that name; such a queue has one consumer.
 Result<void> Channel::declare_reply_queue(const QueueDeclare& method) {
-  if (method.queue != kReplyTo && context_.replies.find(method.queue) == nullptr)
+  const bool is_remote =
+      context_.remote_replies != nullptr && context_.remote_replies->knows(method.queue);
+  if (method.queue != kReplyTo && context_.replies.find(method.queue) == nullptr && !is_remote)
     return Error{Errc::not_found, "no queue '" + method.queue + "' in vhost '/'"};
   last_queue_ = method.queue;
   if (!method.no_wait) answer(QueueDeclareOk{method.queue, 0, 1});
   return {};
 }
 
-// As RabbitMQ: at the publish, also in a transaction, and mandatory or not.
-void Channel::send_replies(const queue::MessagePtr& message,
+// As RabbitMQ: at the publish, also in a transaction, and mandatory or not. True: somebody waits.
+bool Channel::send_replies(const queue::MessagePtr& message,
                            const std::shared_ptr<const void>& body) {
-  if (context_.replies.size() == 0 || !message->exchange().empty()) return;
+  if (context_.replies.size() == 0 || !message->exchange().empty()) return false;
+  if (gate_ && !gate_->may_answer(message->routing_key())) return false;
+  bool is_awaited = false;
   const auto send = [&](std::string_view key) {
     if (!DirectReplies::is_name(key)) return;
-    if (Channel* waiting = context_.replies.find(key)) waiting->deliver_reply(message, body);
+    Channel* const waiting = context_.replies.find(key);
+    if (waiting == nullptr) return;
+    waiting->deliver_reply(message, body);
+    is_awaited = true;
   };
   send(message->routing_key());
   for (const std::string& key : publishing_->further_keys)
     if (key != message->routing_key()) send(key);
+  return is_awaited;
+}
+
+// It answers a client of another agent. Answers of other agents go no further.
+bool Channel::is_for_remote(const queue::Message& message) const {
+  return !gate_ && context_.remote_replies != nullptr && message.exchange().empty() &&
+         context_.replies.find(message.routing_key()) == nullptr &&
+         context_.remote_replies->knows(message.routing_key());
+}
+
+// What its publisher is told waits for the other agent, and later confirms behind it.
+void Channel::send_to_remote(const queue::MessagePtr& message,
+                             const std::shared_ptr<const void>& body) {
+  using Outcome = RemoteReplies::Outcome;
+  const DeliveryTag tag = confirms_ ? next_publish_ : 0;
+  const bool mandatory = publishing_->method.mandatory;
+  confirm(kAwaited, false);
+  context_.remote_replies->send(
+      message, body, [this, alive = alive_, message, body, tag, mandatory](Outcome outcome) {
+        if (*alive == nullptr || ended_) return;
+        if (outcome != Outcome::taken && mandatory) give_back_message(message, body);
+        on_remote_outcome(tag, outcome == Outcome::lost);
+      });
+}
+
+void Channel::on_remote_outcome(DeliveryTag tag, bool is_lost) {
+  for (Confirm& confirm : pending_confirms_) {
+    if (confirm.tag != tag) continue;
+    confirm.commit = 0;
+    confirm.refused = is_lost;
+    session_.await_sync();
+  }
+  release_confirms(context_.registry.spool().synced_commit());
+  session_.session_rings();
+}
+
+// Where another agent's answer may go: a queue that ends with its client, and no MessageQueue's.
+std::vector<queue::QueuePtr> Channel::reply_queues(const queue::Message& message) const {
+  const std::string_view name = message.routing_key();
+  if (!gate_->may_answer(name)) return {};
+  const queue::QueueDefinition* definition = context_.registry.definition_of(name);
+  const bool ends = definition != nullptr && definition->uid.empty() &&
+                    (definition->exclusive || definition->auto_delete || !definition->durable);
+  if (!ends) return {};
+  auto queues = context_.registry.route("", name, message);
+  return queues ? std::move(*queues) : std::vector<queue::QueuePtr>();
 }
 
 // Its tag is the next one's, and is not used up: there is nothing to acknowledge. Behind answers

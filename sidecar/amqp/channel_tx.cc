@@ -32,8 +32,12 @@ Result<void> Channel::tx_publish(std::vector<queue::QueuePtr> queues,
                  "too many bytes in transactions that are not committed: on this channel " +
                      std::to_string(tx_->budget.used()) + ", the most is " +
                      std::to_string(context_.limits.tx_bytes_per_channel)};
-  if (message->parts == 0) send_replies(message, nullptr);  // else its body is the commit's
-  const bool mandatory = publishing_->method.mandatory;
+  const bool is_remote = queues.empty() && message->parts == 0 && is_for_remote(*message);
+  if (is_remote)
+    context_.remote_replies->send(message, nullptr, [](RemoteReplies::Outcome) {});
+  else if (message->parts == 0)
+    send_replies(message, nullptr);  // else its body is the commit's
+  const bool mandatory = publishing_->method.mandatory && !is_remote;
   tx_->publishes.push_back({{std::move(queues), message}, mandatory, std::move(*charge)});
   return {};
 }

@@ -15,6 +15,7 @@
 #include "common/budget.h"
 #include "common/clock.h"
 #include "sidecar/amqp/direct_replies.h"
+#include "sidecar/amqp/remote_replies.h"
 #include "sidecar/amqp/reply.h"
 #include "sidecar/amqp/server_channel.h"
 #include "sidecar/amqp/wire.h"
@@ -76,6 +77,7 @@ class SessionContext {
   Budget incomplete;
   Budget transactions;
   DirectReplies replies;
+  RemoteReplies* remote_replies = nullptr;  // null: there are no other agents
   std::string product_version = "0";
   std::string vhost = "/";
   std::string vhost_alias;  // the namespace's name

@@ -3,12 +3,27 @@
 #include <unordered_set>
 
 #include "common/log.h"
+#include "sidecar/amqp/channel.h"
 #include "sidecar/forward/link_consumer.h"
 #include "sidecar/forward/link_decode.h"
 #include "sidecar/forward/link_receipts.h"
 #include "sidecar/forward/push_channel.h"
 
 namespace pannier::forward {
+namespace {
+
+// What an agent was given to answer, it may answer.
+class LinkGate final : public amqp::ReplyGate {
+ public:
+  LinkGate(const ReplyNames& names, std::string pod) : names_(names), pod_(std::move(pod)) {}
+  bool may_answer(std::string_view name) const override { return names_.knows(pod_, name); }
+
+ private:
+  const ReplyNames& names_;
+  const std::string pod_;
+};
+
+}  // namespace
 
 LinkChannel::LinkChannel(amqp::ChannelId id, amqp::SessionContext& context,
                          amqp::SessionLink& session, LinkLeases& leases)
@@ -191,6 +206,8 @@ void LinkChannel::deliver(Pull& pull, queue::Queue& queue, const queue::Delivery
   ++pull.delivered;
   last_delivered_ = pull.name;
   remember(pull, {delivery.receipt, static_cast<std::uint32_t>(message.bytes())});
+  if (const auto reply_to = reply_to_in(message.properties()); !reply_to.empty())
+    leases_.reply_names().note(pod(), reply_to);
   LinkDeliver method;
   method.queue = pull.name;
   method.sequence = delivery.receipt.sequence;
@@ -311,6 +328,10 @@ void serve_links(amqp::SessionContext& context, LinkLeases& leases, PushDoor& do
       [&context, &leases, &door](
           amqp::ChannelId id, amqp::SessionLink& session) -> std::unique_ptr<amqp::ServerChannel> {
     if (id == kPushChannel) return std::make_unique<PushChannel>(id, context, session, door);
+    if (id == kReplyChannel)
+      return std::make_unique<amqp::Channel>(
+          id, context, session,
+          std::make_unique<LinkGate>(leases.reply_names(), session.principal().name));
     if (id != kPullChannel) return nullptr;
     return std::make_unique<LinkChannel>(id, context, session, leases);
   };

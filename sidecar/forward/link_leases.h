@@ -1,5 +1,5 @@
 // LinkLeases: what other agents had of our queues when their links were cut, kept for them for a
-// while; and which agent has a link now.
+// while; which agent has a link now, and whom each may answer.
 //
 // Owned by Agent; outlives the links, which register here. Loop thread. A lease is kept by pod UID
 // and queue; its end is the queue's (Queue::extend). It is forgotten soon after, and messages
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "sidecar/forward/reply_names.h"
 #include "sidecar/queue/registry.h"
 
 namespace pannier::forward {
@@ -69,6 +70,9 @@ class LinkLeases {
                            const queue::Receipt& receipt);
   std::size_t receipts() const { return receipts_; }
 
+  // The requests that were given to other agents.
+  ReplyNames& reply_names() { return reply_names_; }
+
   // What other agents have of ours, by open links and by leases.
   std::size_t held() const;
   // We end: nobody pulls any more, and what is held is ready again, uncounted, for others. For
@@ -95,6 +99,7 @@ class LinkLeases {
   Leases leases_;
   std::set<std::pair<Clock::time_point, Key>> deadlines_;
   std::size_t receipts_ = 0;
+  ReplyNames reply_names_;
   bool is_closed_ = false;
 };
 

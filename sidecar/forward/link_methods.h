@@ -2,7 +2,8 @@
 // mutual TLS (docs/decisions/0009-links.md).
 //
 // The puller is the agent with consumers; the origin owns the messages. All methods of one link go
-// over channel 1 of the connection that the puller has dialled; pushes have channel 2. Receipts are
+// over channel 1 of the connection that the puller has dialled; pushes have channel 2, and answers
+// to requests that came over channel 1 go back over channel 3, as basic.publish. Receipts are
 // packed: sequence u64 and delivery u64, big-endian, one after the other; sequences alone as u64.
 // Times are ages in milliseconds, since clocks differ. Each struct is decoded and encoded by its
 // one list of fields.
@@ -16,10 +17,13 @@
 namespace pannier::forward {
 
 inline constexpr std::uint16_t kLinkClass = 200;
-inline constexpr std::uint32_t kLinkVersion = 2;      // client and server property "pannier-links"
-inline constexpr std::uint32_t kLinkFailVersion = 2;  // from then on there is LinkFail
+inline constexpr std::uint32_t kLinkVersion = 2;  // client and server property "pannier-links"
+// Since which version there are LinkFail, and answers.
+inline constexpr std::uint32_t kFailuresSince = 2;
+inline constexpr std::uint32_t kRepliesSince = 2;
 inline constexpr amqp::ChannelId kPullChannel = 1;
 inline constexpr amqp::ChannelId kPushChannel = 2;
+inline constexpr amqp::ChannelId kReplyChannel = 3;
 
 // Puller: begins to pull a queue, or goes on after a cut; nothing is sent before there is credit.
 // `held` are the receipts that it still holds from before.

@@ -24,7 +24,8 @@ amqp::ClientOptions session_options(std::uint64_t message_bytes_max) {
 PullLink::PullLink(LinkTarget target, PullLinkParts parts)
     : target_(std::move(target)),
       parts_(std::move(parts)),
-      backoff_({std::chrono::milliseconds(100), kRedialMax, 2, Jitter::equal}, parts_.random) {}
+      backoff_({std::chrono::milliseconds(100), kRedialMax, 2, Jitter::equal}, parts_.random),
+      replies_(parts_.context, parts_.clock) {}
 
 PullLink::~PullLink() {
   if (handler_) *handler_ = nullptr;
@@ -120,8 +121,8 @@ OriginQueuePtr PullLink::current(const std::string& queue) const {
 }
 
 bool PullLink::is_idle() const {
-  return sent_.empty() && !arriving_ && pull_again_.empty() && successors_.empty() &&
-         std::ranges::all_of(queues_, [](const auto& each) {
+  return sent_.empty() && !arriving_ && replies_.is_idle() && pull_again_.empty() &&
+         successors_.empty() && std::ranges::all_of(queues_, [](const auto& each) {
            const OriginQueue& origin = *each.second;
            const bool is_over = origin.state == OriginQueue::State::stopped ||
                                 origin.state == OriginQueue::State::ended;
@@ -131,7 +132,8 @@ bool PullLink::is_idle() const {
 
 bool PullLink::is_settled() const {
   if (state_ != State::open && backoff_.failures() >= kDialsInVainMax) return true;
-  return sent_.empty() && !arriving_ && std::ranges::none_of(queues_, [](const auto& each) {
+  return sent_.empty() && !arriving_ && replies_.is_idle() &&
+         std::ranges::none_of(queues_, [](const auto& each) {
            return each.second->state == OriginQueue::State::pulling || each.second->unsettled() > 0;
          });
 }
@@ -165,14 +167,16 @@ void PullLink::on_open() {
     fault({Errc::not_supported, "the other side knows nothing of links"});
     return;
   }
-  knows_failures_ = version->as_integer().value_or(0) >= kLinkFailVersion;
+  const auto known = version->as_integer().value_or(0);
+  knows_failures_ = known >= kFailuresSince;
+  takes_replies_ = known >= kRepliesSince;
   const auto channel = session_->open_channel();
   if (!channel || *channel != kPullChannel)
     fault({Errc::unexpected, "the channel for pulls cannot be opened"});
 }
 
-void PullLink::on_answer(amqp::ChannelId, const amqp::Answer& answer) {
-  if (answer.method != amqp::ChannelOpenOk::kId) return;
+void PullLink::on_answer(amqp::ChannelId channel, const amqp::Answer& answer) {
+  if (channel != kPullChannel || answer.method != amqp::ChannelOpenOk::kId) return;
   state_ = State::open;
   open_since_ = parts_.clock.now();
   durable_ = 0;
@@ -183,8 +187,22 @@ void PullLink::on_answer(amqp::ChannelId, const amqp::Answer& answer) {
   }
 }
 
-void PullLink::on_channel_closed(amqp::ChannelId, const amqp::Ending& ending) {
+void PullLink::on_channel_closed(amqp::ChannelId channel, const amqp::Ending& ending) {
+  if (channel == kReplyChannel) return replies_.on_channel_closed(ending.error);
   fault(ending.error);
+}
+
+void PullLink::on_confirmed(amqp::ChannelId channel, amqp::DeliveryTag first,
+                            amqp::DeliveryTag last, bool acked) {
+  if (channel == kReplyChannel) replies_.on_confirmed(first, last, acked);
+}
+
+void PullLink::go_on_with_replies() {
+  if (!is_open()) return;
+  if (takes_replies_)
+    replies_.go_on(*session_);
+  else
+    replies_.give_up();
 }
 
 void PullLink::on_end(const amqp::Ending& ending) { lose(ending.error); }
@@ -210,6 +228,7 @@ void PullLink::lose(const Error& why) {
   session_ = nullptr;
   if (connection_) left_.push_back(std::move(connection_));
   drop_arriving();
+  replies_.on_lost();
   for (Sent& sent : std::exchange(sent_, {})) {
     sent.origin->on_lost(sent.receipts, sent.how, sent.failure);
     if (sent.is_stop) --sent.origin->stops_unanswered;
@@ -230,11 +249,14 @@ void PullLink::on_turn_end() {
   if (state_ == State::apart && has_work() && parts_.clock.now() >= dial_at_) dial();
   if (is_paused_) go_on_with_body();
   if (!is_open()) return;
+  go_on_with_replies();
+  if (!is_open()) return;
   for (OriginQueue* origin : std::exchange(to_flush_, {}))
     if (const auto found = current(origin->name); found.get() == origin) flush_settles(found);
 }
 
 void PullLink::on_time(Clock::time_point now) {
+  replies_.on_time(now);
   std::vector<std::string> due;
   for (const auto& [name, when] : pull_again_)
     if (when <= now) due.push_back(name);

@@ -22,6 +22,7 @@
 #include "sidecar/forward/link_methods.h"
 #include "sidecar/forward/origin_queue.h"
 #include "sidecar/forward/pull_session.h"
+#include "sidecar/forward/reply_lane.h"
 
 namespace pannier::forward {
 
@@ -42,12 +43,15 @@ class PullLinkUser {
   virtual void on_origin_changed(const OriginQueuePtr& origin) = 0;
   // The spool has no room for a body.
   virtual void on_no_room(const OriginQueuePtr& origin) = 0;
+  // A message has come that is to be answered to that name there.
+  virtual void on_asked(const LinkTarget& from, std::string_view reply_to) = 0;
 };
 
 struct PullLinkParts {
   LinkDialer& dialer;
   const Clock& clock;
   PullLinkUser& user;
+  queue::QueueContext& context;
   std::shared_ptr<KeptBodies> bodies;
   std::uint64_t message_bytes_max = 128u << 20;
   Backoff::UnitRandom random{};
@@ -67,6 +71,8 @@ class PullLink final : private amqp::ClientHandler {
   OriginQueuePtr pull(const std::string& queue, const std::string& uid);
   void stop(OriginQueue& origin);
   OriginQueuePtr find(const std::string& queue) const;
+  // Back to whoever asked: the link may have to be dialled first.
+  void send_reply(ReplyLane::Answer answer) { replies_.send(std::move(answer)); }
   // Tells the origin its limit.
   void send_credit(const OriginQueue& origin, bool asks);
 
@@ -119,6 +125,10 @@ class PullLink final : private amqp::ClientHandler {
   void on_open() override;
   void on_end(const amqp::Ending& ending) override;
   void on_answer(amqp::ChannelId channel, const amqp::Answer& answer) override;
+  void on_room() override { go_on_with_replies(); }
+  void go_on_with_replies();
+  void on_confirmed(amqp::ChannelId channel, amqp::DeliveryTag first, amqp::DeliveryTag last,
+                    bool acked) override;
   void on_channel_closed(amqp::ChannelId channel, const amqp::Ending& ending) override;
 
   // pull_link_methods.cc
@@ -167,6 +177,8 @@ class PullLink final : private amqp::ClientHandler {
   std::optional<Arriving> arriving_;
   bool is_paused_ = false;  // the spool is behind
   LinkDeliver method_;      // keeps its memory
+  ReplyLane replies_;
+  bool takes_replies_ = false;  // the other side, by its version
 
   HandlerRef handler_;
   amqp::ClientSession* session_ = nullptr;  // the connection's

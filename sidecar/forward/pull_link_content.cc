@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "sidecar/forward/pull_link.h"
+#include "sidecar/forward/reply_names.h"
 
 namespace pannier::forward {
 namespace {
@@ -54,10 +55,13 @@ void PullLink::take(const OriginQueuePtr& origin, queue::Message message, std::u
   remote.redelivered = method_.redelivered;
   remote.origin = origin;
   remote.tag = *tag;
+  if (const auto reply_to = reply_to_in(remote.message->properties()); !reply_to.empty())
+    parts_.user.on_asked(target_, reply_to);
   parts_.user.on_pulled(origin, std::move(remote));
 }
 
-void PullLink::on_message(amqp::ChannelId, const amqp::Incoming& head, Slice body) {
+void PullLink::on_message(amqp::ChannelId channel, const amqp::Incoming& head, Slice body) {
+  if (channel == kReplyChannel) return replies_.on_returned(head);
   if (head.kind != amqp::Incoming::Kind::linked)
     return fault({Errc::unexpected, "a message comes that no link delivers"});
   const auto origin = receive(head.link_method);
@@ -69,7 +73,8 @@ void PullLink::on_message(amqp::ChannelId, const amqp::Incoming& head, Slice bod
   take(*origin, std::move(message), 0);
 }
 
-void PullLink::on_body_begin(amqp::ChannelId, const amqp::Incoming& head) {
+void PullLink::on_body_begin(amqp::ChannelId channel, const amqp::Incoming& head) {
+  if (channel == kReplyChannel) return replies_.on_returned(head);
   if (head.kind != amqp::Incoming::Kind::linked)
     return fault({Errc::unexpected, "a message comes that no link delivers"});
   const auto origin = receive(head.link_method);
@@ -81,8 +86,8 @@ void PullLink::on_body_begin(amqp::ChannelId, const amqp::Incoming& head) {
   arriving_->is_refused = arriving_->origin->state != OriginQueue::State::active;
 }
 
-void PullLink::on_body_part(amqp::ChannelId, ByteView part) {
-  if (!arriving_) return;
+void PullLink::on_body_part(amqp::ChannelId channel, ByteView part) {
+  if (!arriving_ || channel != kPullChannel) return;
   arriving_->origin->note_progress(parts_.clock.now());
   if (arriving_->is_refused) return;
   arriving_->part.insert(arriving_->part.end(), part.begin(), part.end());
@@ -91,8 +96,8 @@ void PullLink::on_body_part(amqp::ChannelId, ByteView part) {
   session_->pause();
 }
 
-void PullLink::on_body_end(amqp::ChannelId) {
-  if (!arriving_) return;
+void PullLink::on_body_end(amqp::ChannelId channel) {
+  if (!arriving_ || channel != kPullChannel) return;
   arriving_->is_whole = true;
   if (flush_parts()) return finish_body();
   is_paused_ = true;

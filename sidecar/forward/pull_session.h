@@ -49,6 +49,10 @@ class HandlerRelay : private amqp::ClientHandler {
   void on_body_end(amqp::ChannelId channel) override {
     tell([&](auto& to) { to.on_body_end(channel); });
   }
+  void on_confirmed(amqp::ChannelId channel, amqp::DeliveryTag first, amqp::DeliveryTag last,
+                    bool acked) override {
+    tell([&](auto& to) { to.on_confirmed(channel, first, last, acked); });
+  }
   Result<void> on_link_method(amqp::ChannelId channel, amqp::MethodId method,
                               ByteView payload) override {
     if (*to_ == nullptr) return Error{Errc::closed, "the link is gone"};

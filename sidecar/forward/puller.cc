@@ -96,6 +96,23 @@ void Puller::on_no_room(const OriginQueuePtr& origin) {
     if (each.queue == origin) each.no_room_until = clock_.now() + kNoRoomPause;
 }
 
+void Puller::on_asked(const LinkTarget& from, std::string_view reply_to) {
+  asked_.note(from.pod_uid, reply_to);
+}
+
+void Puller::send(queue::MessagePtr message, std::shared_ptr<const void> body, Done done) {
+  const std::string* pod = asked_.find(message->routing_key());
+  const auto link = pod == nullptr ? links_.end() : links_.find(*pod);
+  const auto agent = pod == nullptr ? agents_.end() : agents_.find(*pod);
+  ReplyLane::Answer answer{std::move(message), std::move(body), std::move(done)};
+  if (link != links_.end())
+    link->second->send_reply(std::move(answer));
+  else if (agent != agents_.end())
+    link_to(target_of(agent->second)).send_reply(std::move(answer));
+  else
+    answer.done(Outcome::gone);  // and with it whoever waited
+}
+
 void Puller::offer_kept(Pulled& pulled) {
   while (!pulled.kept.empty()) {
     const queue::RemoteMessage& first = pulled.kept.front().message;

@@ -1,6 +1,8 @@
 // Puller: brings other agents' messages to the consumers of this one: the remote source of every
 // queue in mode Peers or Hosts.
 //
+// Answers that clients here give to what has come go back the same way.
+//
 // Owned by Agent, made after the registry and gone before it; loop thread. It pulls a queue while
 // consumers here could take more than is here, from all agents that serve it, with credit that in
 // all is never above that demand, and lets go after kIdleMax without demand. What arrives and finds
@@ -27,6 +29,7 @@
 #include "common/metrics.h"
 #include "sidecar/forward/credit_plan.h"
 #include "sidecar/forward/pull_link.h"
+#include "sidecar/forward/reply_names.h"
 #include "sidecar/queue/registry.h"
 
 namespace pannier::forward {
@@ -45,7 +48,7 @@ struct PullerOptions {
   Backoff::UnitRandom random{};  // of the delays between dials
 };
 
-class Puller final : public queue::RemoteSource, private PullLinkUser {
+class Puller final : public queue::RemoteSource, public amqp::RemoteReplies, private PullLinkUser {
  public:
   Puller(queue::Registry& registry, LinkDialer& dialer, const Clock& clock, PullerOptions options);
   ~Puller() override;
@@ -64,6 +67,9 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
 
   void note_demand(queue::Queue& queue) override;
   bool asks_for_get(queue::Queue& queue) override;
+
+  bool knows(std::string_view name) const override { return asked_.find(name) != nullptr; }
+  void send(queue::MessagePtr message, std::shared_ptr<const void> body, Done done) override;
 
   void on_turn_end();
   void on_time(Clock::time_point now);
@@ -109,6 +115,7 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
   void on_pulled(const OriginQueuePtr& from, queue::RemoteMessage message) override;
   void on_origin_changed(const OriginQueuePtr& origin) override;
   void on_no_room(const OriginQueuePtr& origin) override;
+  void on_asked(const LinkTarget& from, std::string_view reply_to) override;
   Pulled* find(const OriginQueue& origin);
   void look_at(Pulled& pulled);
   void offer_kept(Pulled& pulled);
@@ -130,6 +137,7 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
   void begin(Pulled& pulled);
   void let_go(Pulled& pulled, Origin& origin);
   void forget(const queue::Queue* queue);
+  static LinkTarget target_of(const MemberAgent& agent);
   PullLink& link_to(const LinkTarget& target);
   bool may_pull_from(const std::string& pod_uid) const;
 
@@ -144,6 +152,7 @@ class Puller final : public queue::RemoteSource, private PullLinkUser {
   std::unordered_map<const queue::Queue*, std::unique_ptr<Pulled>> queues_;
   std::unordered_map<std::string, Pulled*> by_name_;
   std::set<Pulled*> dirty_;
+  ReplyNames asked_;                                  // who waits for which answer
   std::map<std::string, Clock::time_point> leaving_;  // links to who is not there any more: until
   std::optional<Clock::time_point> next_tick_;
   bool is_stopped_ = false;

@@ -92,11 +92,16 @@ bool Puller::may_pull_from(const std::string& pod_uid) const {
   return agent != agents_.end() && !agent->second.draining;
 }
 
+LinkTarget Puller::target_of(const MemberAgent& agent) {
+  return {agent.pod_uid, agent.pod_name, agent.address, agent.port, agent.service_account};
+}
+
 PullLink& Puller::link_to(const LinkTarget& target) {
   auto& link = links_[target.pod_uid];
   if (!link) {
-    PullLinkParts parts{dialer_,        clock_, *this, bodies_, options_.message_bytes_max,
-                        options_.random};
+    PullLinkParts parts{
+        dialer_,        clock_, *this, registry_.context(), bodies_, options_.message_bytes_max,
+        options_.random};
     link = std::make_unique<PullLink>(target, std::move(parts));
   } else {
     link->set_target(target);
@@ -109,9 +114,7 @@ void Puller::begin(Pulled& pulled) {
   for (Origin& origin : pulled.origins) {
     if (!origin.queue && !may_pull_from(origin.pod_uid)) continue;
     const MemberAgent& agent = agents_.at(origin.pod_uid);
-    PullLink& link =
-        link_to({agent.pod_uid, agent.pod_name, agent.address, agent.port, agent.service_account});
-    origin.queue = link.pull(pulled.queue->name(), pulled.uid);
+    origin.queue = link_to(target_of(agent)).pull(pulled.queue->name(), pulled.uid);
   }
 }
 

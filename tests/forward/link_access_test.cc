@@ -182,9 +182,9 @@ TEST_F(LinkAccessTest, LinkMethodsAreNotUnderstoodFromApps) {
 
 TEST_F(LinkAccessTest, AgentsHaveNoOtherChannelAndNoneWhereLinksAreNotServed) {
   Script link = open_link();
-  link.sends(3, amqp::ChannelOpen{});
-  EXPECT_EQ(link.gets<amqp::ChannelClose>(3).reply_code, 403);
-  link.sends(3, amqp::ChannelCloseOk{});
+  link.sends(5, amqp::ChannelOpen{});
+  EXPECT_EQ(link.gets<amqp::ChannelClose>(5).reply_code, 403);
+  link.sends(5, amqp::ChannelCloseOk{});
   pulls(link, "orders");
   agent.context.make_link_channel = {};
   Script other = connect("pod-2");

@@ -44,6 +44,7 @@ struct Node {
     options.pod_uid = pod;
     options.random = [] { return 0.5; };
     puller = std::make_unique<Puller>(*agent.registry, dialer, agent.clock, options);
+    agent.context.remote_replies = puller.get();
   }
   ~Node() { orders.reset(); }
   void add_pusher() {

@@ -157,8 +157,8 @@ TEST_F(PushAccessTest, AgentsWithoutThatChannelNumberHaveNone) {
   Script link = world.connect("pod-1");
   link.opens_channel(kPullChannel);
   link.opens_channel(kPushChannel);
-  link.opens_channel_later(3);
-  const auto close = link.gets<amqp::ChannelClose>(3);
+  link.opens_channel_later(5);
+  const auto close = link.gets<amqp::ChannelClose>(5);
   EXPECT_EQ(close.reply_code, 403) << close.reply_text;
 }
 
