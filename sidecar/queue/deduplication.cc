@@ -296,8 +296,7 @@ void Deduplication::forget_producer(QueueId id, OfQueue& of) {
 // Numbers go on: what is erased late is not what comes next.
 void Deduplication::forget_all(QueueId id, OfQueue& of) {
   const Number places = std::min<Number>(of.window.next(), kDedupChunk);
-  if (!of.window.empty())
-    for (Number place = 0; place < places; ++place) discard(single_key(id, place));
+  for (Number place = 0; place < places; ++place) discard(single_key(id, place));
   while (!of.window.empty()) pop(id, of);
   while (!of.by_second.empty()) forget_producer(id, of);
 }

@@ -181,7 +181,7 @@ TEST_F(PullerTest, WhatAConsumerSaysOfAFailureTravelsToTheOriginAlsoAfterACut) {
 
 TEST_F(PullerTest, AnOriginOfAnOlderReleaseLearnsThatAMessageHasFailed) {
   FakeOrigin& origin = agent.add_origin("a", 1);
-  origin.version = kLinkFailVersion - 1;
+  origin.version = kFailuresSince - 1;
   Taker taker(1);
   orders().add_consumer(taker);
   agent.go();
