@@ -31,12 +31,13 @@ std::string scalar_text(const Json& json) {
                           : json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
-// {"maxBytes": "1Gi", "overflow": "DropHead"} as "maxBytes 1Gi, overflow DropHead".
+// {"maxBytes": "1Gi", "backoff": {"max": "5m"}} as "maxBytes 1Gi, backoff (max 5m)".
 std::string members_text(const Json& json) {
   std::string text;
   if (!json.is_object()) return text;
   for (const auto& [name, value] : json.items())
-    text += (text.empty() ? "" : ", ") + name + " " + scalar_text(value);
+    text += (text.empty() ? "" : ", ") + name + " " +
+            (value.is_object() ? "(" + members_text(value) + ")" : scalar_text(value));
   return text;
 }
 

@@ -25,41 +25,6 @@ constexpr TextRule kJwksRule{"a JSON Web Key Set", 262'144, nullptr, true, true}
 constexpr TextRule kTrustBundleRule{"certificates in PEM", 1'048'576, nullptr, false, true};
 
 template <typename Io>
-void dead_letter_fields(Io& io, auto& target) {
-  io.text("queue", target.queue, optional(kQueueNameRule));
-  io.text("exchange", target.exchange, kAmqpNameRule);
-  io.text("routingKey", target.routing_key, kAmqpNameRule);
-  io.check(target.queue.empty() != target.exchange.empty(), "queue",
-           "expected either a queue or an exchange, found both or neither: keep one");
-  io.check(target.queue.empty() || target.routing_key.empty(), "routingKey",
-           "expected no routing key beside a queue, found one: remove it");
-}
-
-template <typename Io>
-void delivery_fields(Io& io, auto& delivery) {
-  io.optional_duration("ackTimeout", delivery.ack_timeout, kAckTimeoutRange);
-  io.integer("priorities", delivery.priorities, {0, 255});
-  io.duration("messageTTL", delivery.message_ttl);
-  io.integer("maxDeliveries", delivery.deliveries_max, {0, 1'000'000});
-  io.section("backoff", [&](auto& in) {
-    in.duration("initial", delivery.backoff.initial);
-    in.duration("max", delivery.backoff.max);
-    in.check(delivery.backoff.initial <= delivery.backoff.max, "max",
-             "expected at least initial, found less: raise it");
-  });
-  io.optional_section("deadLetter", delivery.dead_letter,
-                      [](auto& in, auto& target) { dead_letter_fields(in, target); });
-  io.boolean("singleActiveConsumer", delivery.single_active_consumer);
-  io.choice("groupBy", delivery.group_by, kGroupByNames);
-  io.optional_section("dedup", delivery.dedup, [](auto& in, auto& dedup) {
-    in.choice("by", dedup.by, kDedupByNames);
-    in.duration("window", dedup.window);
-    in.integer("maxIds", dedup.ids_max, {1, 100'000'000});
-  });
-  io.duration("expires", delivery.expires);
-}
-
-template <typename Io>
 void queue_fields(Io& io, auto& queue) {
   io.text("uid", queue.uid, kUidRule);
   io.integer("generation", queue.generation, {1});

@@ -14,7 +14,7 @@ PolicyQueue policy_queue_of(const api::MessageQueue& queue) {
   rendered.name = queue.queue_name();
   rendered.durability = spec.durability;
   rendered.storage = spec.storage;
-  rendered.delivery.ack_timeout = spec.ack_timeout;
+  rendered.delivery = spec.delivery;
   rendered.bindings = spec.bindings;
   rendered.forward_mode = spec.forward_mode;
   rendered.access = spec.access;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "operator/conditions.h"
+#include "operator/dead_letter_place.h"
 #include "operator/queue_deletion.h"
 
 namespace pannier {
@@ -133,7 +134,7 @@ Condition progressing_of(const Facts& facts, const ViewedQueue& queue, Deletion 
   return {kType, is_false, "Settled", "nothing is left to do"};
 }
 
-Condition degraded_of(const Facts& facts, const ViewedQueue& queue) {
+Condition degraded_of(const Facts& facts, const NamespaceView& view, const ViewedQueue& queue) {
   constexpr std::string_view kType = "Degraded";
   if (!facts.lost.empty())
     return {kType, is_true, "MessagesLost",
@@ -143,6 +144,8 @@ Condition degraded_of(const Facts& facts, const ViewedQueue& queue) {
   if (!facts.serving_silent.empty())
     return {kType, is_true, "AgentsSilent",
             "agents that do not answer: " + listed(facts.serving_silent)};
+  if (std::string problem = dead_letter_problem(view, queue); !problem.empty())
+    return {kType, is_true, "DeadLetterTargetMissing", std::move(problem)};
   if (!facts.parked.empty() && !queue.is_discarding)
     return {kType, is_true, "MessagesParked",
             "agents that do not serve it any more and still keep messages: " +
@@ -253,7 +256,7 @@ kube::Json status_of(const NamespaceView& view, const ViewedQueue& queue, Deleti
   conditions = {
       ready_of(facts, queue, deletion),
       progressing_of(facts, queue, deletion),
-      degraded_of(facts, queue),
+      degraded_of(facts, view, queue),
       durable_of(facts, queue, is_served),
       stalled_of(facts, queue, is_served),
       reported_of("SpoolPressure", facts, is_served, facts.pressed, "SpoolNearlyFull",

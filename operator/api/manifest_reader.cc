@@ -34,9 +34,10 @@ constexpr TextRule kSecretDataRule{"base64", 2 * kSecretBytesMax, is_base64, fal
 // Each reads what its kind has beside metadata, and puts it into `object`.
 void read_queue(YamlMap& root, const YamlNode&, Json& object) {
   MessageQueueSpec spec;
-  root.section("spec", [&](YamlMap& io) { message_queue_fields(io, spec); });
+  const std::string name = object["metadata"]["name"];
+  root.section("spec", [&](YamlMap& io) { message_queue_fields(io, spec, name); });
   JsonMapWriter out(object["spec"]);
-  message_queue_fields(out, std::as_const(spec));
+  message_queue_fields(out, std::as_const(spec), name);
 }
 
 void read_class(YamlMap& root, const YamlNode&, Json& object) {

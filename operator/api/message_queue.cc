@@ -6,8 +6,9 @@
 namespace pannier::api {
 
 Result<MessageQueue> read_message_queue(const kube::Object& object) {
-  return read_resource<MessageQueue>(
-      object, [](YamlMap& io, MessageQueueSpec& spec) { message_queue_fields(io, spec); });
+  return read_resource<MessageQueue>(object, [&object](YamlMap& io, MessageQueueSpec& spec) {
+    message_queue_fields(io, spec, object.metadata().name);
+  });
 }
 
 Result<void> check_update(const MessageQueueSpec& before, const MessageQueueSpec& after) {

@@ -25,7 +25,7 @@ struct MessageQueueSpec {
   std::vector<QueueBinding> bindings;
   Durability durability = Durability::disk;
   QueueStorage storage;
-  std::optional<std::chrono::milliseconds> ack_timeout;  // delivery.ackTimeout
+  QueueDelivery delivery;
   ForwardMode forward_mode = ForwardMode::peers;
   std::optional<std::vector<AccessRule>> access;
   bool paused = false;

@@ -26,7 +26,6 @@ inline constexpr ByteRange kSpoolSizeRange{128ull << 20, 1ull << 50};
 // The values that are built, of those that a policy knows.
 inline constexpr Named<Durability> kQueueDurabilityNames[] = {{"Memory", Durability::memory},
                                                               {"Disk", Durability::disk}};
-inline constexpr Named<Compression> kQueueCompressionNames[] = {{"None", Compression::none}};
 inline constexpr Named<ForwardMode> kQueueForwardModeNames[] = {{"Local", ForwardMode::local},
                                                                 {"Peers", ForwardMode::peers}};
 inline constexpr Named<ClientTopology> kClassTopologyNames[] = {{"None", ClientTopology::none},
@@ -68,8 +67,24 @@ constexpr bool is_bindable(std::string_view exchange, ExchangeType type) {
   return name != "headers" && name == name_in(kExchangeTypeNames, type);
 }
 
+// What can be right only where one agent sees all of a queue's messages.
 template <typename Io>
-void message_queue_fields(Io& io, auto& spec) {
+void one_owner_checks(Io& io, const auto& delivery, ForwardMode mode) {
+  const bool has_one_owner = mode == ForwardMode::local;
+  io.check(has_one_owner || !delivery.single_active_consumer, "singleActiveConsumer",
+           "expected false with forward.mode Peers, where each agent delivers its own messages, "
+           "found true: set forward.mode to Local, or remove it");
+  io.check(has_one_owner || delivery.group_by == GroupBy::none, "groupBy",
+           "expected None with forward.mode Peers, where messages of one group may be on several "
+           "agents, found another one: set forward.mode to Local, or remove it");
+  io.check(has_one_owner || !delivery.dedup, "dedup",
+           "expected none with forward.mode Peers, where no agent knows what was published to the "
+           "others, found some: set forward.mode to Local, or remove it");
+}
+
+// `object_name`: the queue's name where the spec has none.
+template <typename Io>
+void message_queue_fields(Io& io, auto& spec, std::string_view object_name) {
   io.text("queueName", spec.queue_name, optional(kQueueNameRule));
   io.section("agents", [&](auto& agents) {
     agents.section("selector", [&](auto& in) { selector_fields(in, spec.agents); });
@@ -81,13 +96,17 @@ void message_queue_fields(Io& io, auto& spec) {
              "amq.headers and amq.match with its own type, found another one with amq.: rename it");
   });
   io.choice("durability", spec.durability, kQueueDurabilityNames);
-  io.section("storage",
-             [&](auto& in) { storage_fields(in, spec.storage, kQueueCompressionNames); });
-  io.section("delivery", [&](auto& in) {
-    in.optional_duration("ackTimeout", spec.ack_timeout, kAckTimeoutRange);
-  });
+  io.section("storage", [&](auto& in) { storage_fields(in, spec.storage, kCompressionNames); });
   io.section("forward",
              [&](auto& in) { in.choice("mode", spec.forward_mode, kQueueForwardModeNames); });
+  io.section("delivery", [&](auto& in) {
+    delivery_fields(in, spec.delivery);
+    one_owner_checks(in, spec.delivery, spec.forward_mode);
+    const std::string_view own = spec.queue_name.empty() ? object_name : spec.queue_name;
+    const auto& dead = spec.delivery.dead_letter;
+    in.check(!dead || dead->queue.empty() || dead->queue != own, "deadLetter",
+             "expected another queue for dead letters, found this one: name another queue");
+  });
   io.optional_list("access", spec.access, kAccessRulesMax,
                    [](auto& in, auto& rule) { access_fields(in, rule); });
   io.boolean("paused", spec.paused);

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <sstream>
 
 #include "operator/api/json_yaml.h"
 #include "operator/api/resource_fields.h"
@@ -91,6 +92,8 @@ template <typename Spec, typename Fields>
 void expect_same(std::string_view plural, Fields fields, std::vector<std::string> crd_only) {
   const json root = root_schema(crd_of(plural));
   std::vector<std::string> messages, rules, differences;
+  for (const json& rule : root.value("x-kubernetes-validations", json::array()))
+    messages.push_back(rule["message"]);  // of rules that need the object's name
   const json written = bare(root["properties"]["spec"], messages);
   json described{{"default", json::object()}};
   Spec spec;
@@ -103,11 +106,13 @@ void expect_same(std::string_view plural, Fields fields, std::vector<std::string
 }
 
 TEST(Crd, OfMessageQueueSaysWhatItsReaderDoes) {
+  std::vector<std::string> crd_only(4, "expected at most 255 bytes, found more: make it shorter");
+  crd_only.emplace_back(
+      "a queue keeps its name: queueName may not be changed, added or removed; make another "
+      "MessageQueue for another name");
   expect_same<MessageQueueSpec>(
-      "messagequeues", [](auto& io, auto& spec) { message_queue_fields(io, spec); },
-      {"a queue keeps its name: queueName may not be changed, added or removed; make another "
-       "MessageQueue for another name",
-       "expected at most 255 bytes, found more: make it shorter"});
+      "messagequeues", [](auto& io, auto& spec) { message_queue_fields(io, spec, "orders"); },
+      std::move(crd_only));
 }
 
 TEST(Crd, OfAgentClassSaysWhatItsReaderDoes) {
@@ -117,7 +122,23 @@ TEST(Crd, OfAgentClassSaysWhatItsReaderDoes) {
 
 TEST(Crd, OfMessageQueueUserSaysWhatItsReaderDoes) {
   expect_same<MessageQueueUserSpec>(
-      "messagequeueusers", [](auto& io, auto& spec) { message_queue_user_fields(io, spec); }, {});
+      "messagequeueusers", [](auto& io, auto& spec) { message_queue_user_fields(io, spec); },
+      {"expected a name of at most 240 bytes, or a secretName, found neither: set "
+       "spec.secretName"});
+}
+
+// The API server checks a default as it stands, without the defaults within: a rule that reads what
+// is not there would have the CRD refused.
+void check_rules_of_default(const json& schema, const std::string& path,
+                            std::vector<std::string>& faults) {
+  if (schema.value("default", json()) != json::object()) return;
+  static const std::regex kField(R"(\bself\.(\w+))");
+  for (const json& each : schema.value("x-kubernetes-validations", json::array())) {
+    const auto rule = each["rule"].get<std::string>();
+    for (std::sregex_iterator at(rule.begin(), rule.end(), kField), end; at != end; ++at)
+      if (rule.find("has(self." + at->str(1) + ")") == rule.npos)
+        faults.push_back(path + ": a rule reads " + at->str(1) + ", which its default has not");
+  }
 }
 
 // What the API server demands of a structural schema, and what keeps the cost of rules low.
@@ -145,6 +166,7 @@ void check_structure(const json& schema, const std::string& path,
   for (const json& rule : schema.value("x-kubernetes-validations", json::array()))
     demand(rule.contains("rule") && !rule.value("message", "").empty(),
            "needs rules with messages");
+  check_rules_of_default(schema, path, faults);
   const json properties = schema.value("properties", json::object());
   for (const json& name : schema.value("required", json::array()))
     demand(properties.contains(name), "requires what it does not have: " + name.dump());
@@ -186,6 +208,34 @@ TEST(Crd, HasTheGroupTheNamesAndAStatusOfItsOwn) {
   EXPECT_EQ(crd_of("agentclasses")["spec"]["scope"], "Cluster");
   EXPECT_EQ(crd_of("messagequeues")["spec"]["scope"], "Namespaced");
   EXPECT_EQ(crd_of("messagequeueusers")["spec"]["scope"], "Namespaced");
+}
+
+// The path of a rule's complaint has to lead to a field: the API server refuses the CRD otherwise.
+void check_places(const json& schema, const std::string& path, std::vector<std::string>& faults) {
+  for (const json& rule : schema.value("x-kubernetes-validations", json::array())) {
+    const json* at = &schema;
+    std::stringstream place(rule.value("fieldPath", std::string()));
+    for (std::string name; std::getline(place, name, '.');) {
+      if (name.empty()) continue;
+      if (!at->contains("properties") || !(*at)["properties"].contains(name)) {
+        faults.push_back(path + ": " + rule["fieldPath"].get<std::string>() + " leads nowhere");
+        break;
+      }
+      at = &(*at)["properties"][name];
+    }
+  }
+  const json properties = schema.value("properties", json::object());
+  for (const auto& [name, field] : properties.items())
+    check_places(field, path + "." + name, faults);
+  if (schema.contains("items")) check_places(schema["items"], path + "[]", faults);
+}
+
+TEST(Crd, SaysOfFieldsThatThereAreWhatItRefuses) {
+  for (const auto& file : crd_files(".")) {
+    std::vector<std::string> faults;
+    check_places(root_schema(load_crd(file)), file.filename().string(), faults);
+    EXPECT_THAT(faults, IsEmpty());
+  }
 }
 
 TEST(Crd, HasPatternsThatTakeWhatTheReadersTake) {

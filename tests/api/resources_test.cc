@@ -42,8 +42,12 @@ TEST(MessageQueue, ReadsEveryField) {
       [{"key": "tier", "operator": "NotIn", "values": ["web", ""]}]}},
     "bindings": [{"exchange": "events", "type": "headers", "routingKey": "k", "match": "any",
       "headers": [{"name": "a", "value": "b"}]}],
-    "durability": "Memory", "storage": {"maxBytes": 4096, "maxMessages": 5, "overflow": "DropHead"},
-    "delivery": {"ackTimeout": "1m30s"}, "forward": {"mode": "Local"},
+    "durability": "Memory", "storage": {"maxBytes": 4096, "maxMessages": 5, "overflow": "DropHead",
+      "compression": "Zstd"},
+    "delivery": {"ackTimeout": "1m30s", "priorities": 3, "messageTTL": "24h", "maxDeliveries": 7,
+      "backoff": {"initial": "2s", "max": "1m"}, "deadLetter": {"exchange": "dlx", "routingKey":
+      "r"}, "singleActiveConsumer": true, "groupBy": "Header", "dedup": {"by": "ProducerSequence",
+      "window": "1h", "maxIds": 9}, "expires": "2h"}, "forward": {"mode": "Local"},
     "access": [{"subjects": [{"kind": "User", "name": "ops"}], "verbs": ["Publish", "Manage"]}],
     "paused": true, "deletionPolicy": "Delete", "ofANewerRelease": {"x": [1]}})"));
   ASSERT_TRUE(queue) << queue.error().detail;
@@ -52,8 +56,17 @@ TEST(MessageQueue, ReadsEveryField) {
   wanted.agents = {{{"app", "shop"}}, {{"tier", LabelOperator::not_in, {"web", ""}}}};
   wanted.bindings = {{"events", ExchangeType::headers, "k", HeaderMatch::any, {{"a", "b"}}}};
   wanted.durability = Durability::memory;
-  wanted.storage = {4096, 5, Overflow::drop_head, Compression::none};
-  wanted.ack_timeout = seconds{90};
+  wanted.storage = {4096, 5, Overflow::drop_head, Compression::zstd};
+  wanted.delivery = {seconds{90},
+                     3,
+                     std::chrono::hours{24},
+                     7,
+                     {seconds{2}, seconds{60}},
+                     DeadLetter{"", "dlx", "r"},
+                     true,
+                     GroupBy::header,
+                     Dedup{DedupBy::producer_sequence, std::chrono::hours{1}, 9},
+                     std::chrono::hours{2}};
   wanted.forward_mode = ForwardMode::local;
   wanted.access = {{{{SubjectKind::user, "ops"}}, {Verb::publish, Verb::manage}}};
   wanted.paused = true;
@@ -112,6 +125,64 @@ TEST(MessageQueue, TakesTheExchangesOfTheBrokerWithTheirOwnTypesOnly) {
     EXPECT_EQ(binds("amq.match", type), std::string_view(type) == "headers");
     EXPECT_EQ(binds("amq.topic", type), std::string_view(type) == "topic");
   }
+}
+
+std::string problem_of(const std::string& spec) {
+  const auto read = read_message_queue(object(kMessageQueueKind, R"("spec": )" + spec));
+  return read ? "" : read.error().detail;
+}
+
+TEST(MessageQueue, NeedsOneOwnerForWhatLooksAtAllOfItsMessages) {
+  for (const char* const of : {R"("singleActiveConsumer": true)", R"("groupBy": "Header")",
+                               R"("dedup": {})", R"("dedup": {"by": "ProducerSequence"})"}) {
+    const std::string delivery = R"("delivery": {)" + std::string(of) + "}";
+    for (const char* const mode : {"", R"(, "forward": {"mode": "Peers"})"})
+      EXPECT_THAT(problem_of("{" + delivery + mode + "}"),
+                  testing::AllOf(HasSubstr(" with forward.mode Peers, where "),
+                                 HasSubstr(": set forward.mode to Local, or remove it")));
+    EXPECT_EQ(problem_of("{" + delivery + R"(, "forward": {"mode": "Local"}})"), "");
+  }
+  EXPECT_EQ(problem_of(R"({"delivery": {"singleActiveConsumer": false, "groupBy": "None"}})"), "");
+}
+
+TEST(MessageQueue, SendsDeadLettersToOnePlaceWhichIsNotItself) {
+  const auto to = [](const std::string& target, const std::string& rest = "") {
+    return problem_of(R"({"delivery": {"deadLetter": {)" + target + "}}" + rest + "}");
+  };
+  EXPECT_EQ(to(R"("queue": "dead")"), "");
+  EXPECT_EQ(to(R"("exchange": "dlx")"), "");
+  EXPECT_EQ(to(R"("exchange": "orders", "routingKey": "k")"), "");
+  EXPECT_THAT(to(""), HasSubstr("deadLetter.queue: expected either a queue or an exchange"));
+  EXPECT_THAT(to(R"("routingKey": "k")"), HasSubstr("expected either a queue or an exchange"));
+  EXPECT_THAT(to(R"("queue": "dead", "exchange": "dlx")"), HasSubstr("found both or neither"));
+  EXPECT_THAT(to(R"("queue": "dead", "routingKey": "k")"),
+              HasSubstr("deadLetter.routingKey: expected no routing key beside a queue"));
+  constexpr const char* kItself = "spec.delivery.deadLetter: expected another queue";
+  EXPECT_THAT(to(R"("queue": "orders")"), HasSubstr(kItself));
+  EXPECT_EQ(to(R"("queue": "orders")", R"(, "queueName": "o")"), "");
+  EXPECT_THAT(to(R"("queue": "o")", R"(, "queueName": "o")"), HasSubstr(kItself));
+}
+
+TEST(MessageQueue, KeepsNumbersAndTimesOfDeliveryInTheirLimits) {
+  const auto fits = [](const std::string& delivery) {
+    return problem_of(R"({"forward": {"mode": "Local"}, "delivery": {)" + delivery + "}}").empty();
+  };
+  for (const char* const good :
+       {R"("priorities": 0)", R"("priorities": 255)", R"("maxDeliveries": 0)",
+        R"("maxDeliveries": 65535)", R"("messageTTL": "0s")", R"("messageTTL": "8784h")",
+        R"("expires": "1ms")", R"("backoff": {"initial": "0s", "max": "0s"})",
+        R"("backoff": {"initial": "5m"})", R"("backoff": {"initial": "8784h", "max": "8784h"})",
+        R"("dedup": {"window": "1ms", "maxIds": 1})",
+        R"("dedup": {"window": "8784h", "maxIds": 100000000})"})
+    EXPECT_TRUE(fits(good)) << good;
+  for (const char* const bad :
+       {R"("priorities": -1)", R"("priorities": 256)", R"("maxDeliveries": -1)",
+        R"("maxDeliveries": 65536)", R"("messageTTL": "8784h1ms")", R"("messageTTL": 60)",
+        R"("expires": "-1s")", R"("expires": "8785h")", R"("backoff": {"initial": "5m1ms"})",
+        R"("backoff": {"max": "999ms"})", R"("backoff": {"initial": "9000h", "max": "9001h"})",
+        R"("dedup": {"window": "0s"})", R"("dedup": {"maxIds": 0})",
+        R"("dedup": {"maxIds": 100000001})", R"("dedup": {"by": "Body"})", R"("groupBy": "Key")"})
+    EXPECT_FALSE(fits(bad)) << bad;
 }
 
 TEST(LabelSelector, SelectsByAllThatItSays) {

@@ -102,6 +102,13 @@ class SchemaCollector {
     SchemaCollector inner(field, rules_);
     fields(inner);
   }
+  // What is absent has no defaults either.
+  template <typename T, typename Fields>
+  void optional_section(std::string_view key, const std::optional<T>&, Fields&& fields) {
+    T value{};
+    SchemaCollector inner(put(key, Json::object()), rules_);
+    fields(inner, value);
+  }
   template <typename T, typename Fields>
   void list(std::string_view key, const std::vector<T>&, std::size_t count_max, Fields&& fields) {
     Json& field = put(key, {{"type", "array"}, {"maxItems", count_max}});

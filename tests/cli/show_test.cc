@@ -102,5 +102,14 @@ TEST(Show, ADescriptionNamesWhatIsKnownAndWhatIsNot) {
             "  Warning   Slow      0s   the \\x1b[2Jnote\n");
 }
 
+TEST(Show, ADescriptionSpellsOutWhatTheSpecHasWithin) {
+  View view = view_of({agent_of("a", kSevenOrders)}, {object_of("orders")});
+  view.objects[0].json = R"({"spec": {"storage": {"compression": "Zstd"}, "delivery":
+      {"backoff": {"initial": "1s", "max": "5m"}, "deadLetter": {"queue": "dead"}}}})";
+  EXPECT_THAT(description_text(view, queues_of(view)[0], kNow),
+              HasSubstr("Storage:      compression Zstd\n"
+                        "Delivery:     backoff (initial 1s, max 5m), deadLetter (queue dead)\n"));
+}
+
 }  // namespace
 }  // namespace pannier::cli

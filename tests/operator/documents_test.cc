@@ -43,14 +43,27 @@ struct DocumentsTest : testing::Test {
 TEST_F(DocumentsTest, APolicyIsWhatTheObjectsSayOfThatPod) {
   world.add_pod("a");
   world.add_pod("b", "default", "bank");
-  world.add_queue("orders", {{"agents", {{"selector", {{"matchLabels", {{"app", "shop"}}}}}}},
-                             {"queueName", "shop.orders"},
-                             {"durability", "Memory"},
-                             {"storage", {{"maxBytes", "1Mi"}, {"overflow", "DropHead"}}},
-                             {"delivery", {{"ackTimeout", "90s"}}},
-                             {"forward", {{"mode", "Local"}}},
-                             {"access", access("billing", "Consume")},
-                             {"deletionPolicy", "Delete"}});
+  world.add_queue(
+      "orders",
+      {{"agents", {{"selector", {{"matchLabels", {{"app", "shop"}}}}}}},
+       {"queueName", "shop.orders"},
+       {"durability", "Memory"},
+       {"storage", {{"maxBytes", "1Mi"}, {"overflow", "DropHead"}, {"compression", "LZ4"}}},
+       {"delivery",
+        {{"ackTimeout", "90s"},
+         {"priorities", 3},
+         {"messageTTL", "24h"},
+         {"maxDeliveries", 7},
+         {"backoff", {{"initial", "2s"}, {"max", "1m"}}},
+         {"deadLetter", {{"queue", "dead"}}},
+         {"singleActiveConsumer", true},
+         {"groupBy", "Header"},
+         {"dedup", {{"by", "ProducerSequence"}, {"maxIds", 9}}},
+         {"expires", "2h"}}},
+       {"bindings", {{{"exchange", "events"}, {"routingKey", "k"}}}},
+       {"forward", {{"mode", "Local"}}},
+       {"access", access("billing", "Consume")},
+       {"deletionPolicy", "Delete"}});
   world.add_queue("paused");
   world.annotate("paused", "pannier.dev/paused", "true");
   world.settle();
@@ -65,7 +78,18 @@ TEST_F(DocumentsTest, APolicyIsWhatTheObjectsSayOfThatPod) {
   orders.durability = Durability::memory;
   orders.storage.bytes_max = 1u << 20;
   orders.storage.overflow = Overflow::drop_head;
-  orders.delivery.ack_timeout = std::chrono::seconds{90};
+  orders.storage.compression = Compression::lz4;
+  orders.delivery = {std::chrono::seconds{90},
+                     3,
+                     std::chrono::hours{24},
+                     7,
+                     {std::chrono::seconds{2}, std::chrono::seconds{60}},
+                     DeadLetter{"dead", "", ""},
+                     true,
+                     GroupBy::header,
+                     Dedup{DedupBy::producer_sequence, std::chrono::minutes{5}, 9},
+                     std::chrono::hours{2}};
+  orders.bindings = {{"events", ExchangeType::direct, "k", HeaderMatch::all, {}}};
   orders.forward_mode = ForwardMode::local;
   orders.access = {{{{SubjectKind::service_account, "billing"}}, {Verb::consume}}};
   orders.deletion_policy = DeletionPolicy::delete_at_once;

@@ -119,6 +119,77 @@ TEST_F(StatusTest, DurableSaysWhatAConfirmIsWorth) {
   EXPECT_EQ(condition("Durable"), "False SpoolDiesWithPod") << "a class that nobody knows";
 }
 
+kube::Json dead_letters_to(const char* kind, const char* name) {
+  return {{"delivery", {{"deadLetter", {{kind, name}}}}}};
+}
+kube::Json of_bank() { return {{"agents", {{"selector", {{"matchLabels", {{"app", "bank"}}}}}}}}; }
+
+TEST_F(StatusTest, ADeadLetterQueueThatIsNotThereIsNamed) {
+  world.add_queue("orders", dead_letters_to("queue", "dead"));
+  world.settle();
+  EXPECT_EQ(condition("Degraded"), "True DeadLetterTargetMissing");
+  EXPECT_EQ(message("Degraded"),
+            "dead letters have no place and stay in this queue: no MessageQueue of the namespace "
+            "has the queue name \"dead\"");
+  EXPECT_EQ(condition("Ready"), "True AllAgentsUpToDate");
+  world.add_queue("of-another-name", {{"queueName", "dead"}});
+  world.settle();
+  EXPECT_EQ(condition("Degraded"), "False AsExpected");
+  world.agents["a"].queues[world.uid("of-another-name")].ready = 1;
+  world.look("a");
+  world.begin_delete("of-another-name");
+  world.settle();
+  EXPECT_EQ(condition("Degraded"), "True DeadLetterTargetMissing");
+  EXPECT_TRUE(message("Degraded").find("the queue \"dead\" takes nothing more") !=
+              std::string::npos)
+      << message("Degraded");
+}
+
+TEST_F(StatusTest, ADeadLetterQueueHasToBeOnEveryAgent) {
+  world.add_pod("c", "default", "bank");
+  world.add_queue("orders", dead_letters_to("queue", "dead"));
+  world.add_queue("dead", of_bank());
+  world.settle();
+  EXPECT_EQ(condition("Degraded"), "True DeadLetterTargetMissing");
+  EXPECT_TRUE(
+      message("Degraded").ends_with("the queue \"dead\" is not served by the agents of: a and b"))
+      << message("Degraded");
+  for (const char* const pod : {"a", "b"})
+    report(pod, [](AgentReport& of) {
+      of.queues.push_back({});
+      of.queues.back().name = "dead";  // a client's
+    });
+  EXPECT_EQ(condition("Degraded"), "False AsExpected");
+}
+
+TEST_F(StatusTest, ADeadLetterExchangeNeedsABindingUnlessClientsMayHaveMadeOne) {
+  world.add_queue("orders", dead_letters_to("exchange", "dlx"));
+  world.settle();
+  EXPECT_TRUE(message("Degraded").ends_with("is bound to the exchange \"dlx\""))
+      << message("Degraded");
+  kube::Json bound = of_bank();
+  bound["bindings"] = {{{"exchange", "dlx"}}};
+  world.add_pod("c", "default", "bank");
+  world.add_queue("dead", bound);
+  world.settle();
+  EXPECT_TRUE(
+      message("Degraded")
+          .ends_with(
+              "nothing that is bound to the exchange \"dlx\" is served by the agents of: a and b"))
+      << message("Degraded");
+  bound.erase("agents");
+  world.add_queue("dead", bound);
+  world.settle();
+  EXPECT_EQ(condition("Degraded"), "False AsExpected");
+  world.add_queue("dead");
+  world.api.put({{"apiVersion", "pannier.dev/v1alpha1"},
+                 {"kind", "AgentClass"},
+                 {"metadata", {{"name", "default"}}},
+                 {"spec", {{"clientTopology", "Local"}}}});
+  world.settle();
+  EXPECT_EQ(condition("Degraded"), "False AsExpected");
+}
+
 TEST_F(StatusTest, DesiredAreThoseThatServeItAndAreThereToStay) {
   EXPECT_EQ(status()["agents"]["desired"], 2);
   world.agents["b"].phase = "draining";
