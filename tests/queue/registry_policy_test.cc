@@ -178,6 +178,32 @@ TEST_F(Governed, TimesLimitsAndPrioritiesChangeUnderTheMessages) {
   EXPECT_EQ(drain("orders"), (Texts{"5", "1"}));
 }
 
+TEST_F(Governed, AGetIsAnsweredWhileAllThatIsReadyWaitsForItsGroup) {
+  add("orders").delivery.group_by = GroupBy::header;
+  apply();
+  const QueuePtr orders = agent.find("orders");
+  Properties properties;
+  properties.headers.emplace();
+  properties.headers->set("x-group", std::string("a"));
+  for (const char* const body : {"1", "2"}) agent.publish_as("orders", body, properties);
+  agent.turn();
+  auto first = agent.get(*orders);
+  ASSERT_TRUE(first);
+  bool is_answered = false;
+  orders->get(false, [&](std::optional<Delivery> got) {
+    is_answered = true;
+    EXPECT_FALSE(got);
+  });
+  agent.turn();
+  EXPECT_TRUE(is_answered);
+  EXPECT_TRUE(orders->ack(first->receipt));
+  agent.turn();
+  auto second = agent.get(*orders);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->message->body.text(), "2");
+  EXPECT_TRUE(orders->ack(second->receipt));
+}
+
 TEST_F(Governed, MessagesThatNobodyHasTakenForItsTimeGoAndTheQueueStays) {
   add("orders").delivery.expires = seconds(10);
   apply();
