@@ -144,7 +144,8 @@ class Reader final : public nlohmann::json_sax<Json> {
   }
   bool end_message() {
     if (!has_body_) return fail("none of body, bodyText and bodyBase64");
-    if (!item_.properties.message_id) item_.properties.message_id = to_text(random_uuid());
+    if (item_.properties.message_id.value_or("").empty())
+      item_.properties.message_id = to_text(random_uuid());
     if (const auto trace = trace_context(std::move(trace_.parent), std::move(trace_.state)))
       set_trace_context(headers_, *trace);
     if (!headers_.empty()) item_.properties.headers = std::move(headers_);

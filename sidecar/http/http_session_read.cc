@@ -193,7 +193,8 @@ void HttpSession::on_login(std::uint64_t login, Result<queue::Principal> princip
   if (is_closed_ || reading_ != Reading::login || login != logins_) return;
   reading_ = Reading::body;
   if (!principal) {
-    log::warn("a client could not be authenticated",
+    static log::RateLimit limit(5);
+    log::warn(limit, "a client could not be authenticated",
               {{"peer", peer_->address}, {"error", principal.error().detail}});
     reject(problem(principal.error(), incoming_->exchange->request_.target));
   } else {
@@ -289,7 +290,8 @@ void HttpSession::refuse(const Refusal& refusal) {
     exchanges_.push_back(exchange);
   }
   stop();
-  log::info("a request is refused",
+  static log::RateLimit limit(5);
+  log::info(limit, "a request is refused",
             {{"peer", peer_->address}, {"status", refusal.status}, {"error", refusal.detail}});
   if (!exchange) return on_answer();
   exchange->answer(problem(refusal.status, refusal.code, refusal.detail, exchange->request_.target),

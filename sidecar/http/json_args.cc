@@ -54,7 +54,8 @@ Result<std::optional<std::chrono::milliseconds>> JsonArgs::duration(std::string_
   if (value.kind == Kind::count && value.count == 0) return Found(std::chrono::milliseconds(0));
   if (value.kind != Kind::text) return expected(key, "a duration in quotes, such as \"20s\"");
   const auto duration = parse_duration(value.text);
-  if (!duration) return expected(key, duration.error().detail);
+  if (!duration)
+    return Error{Errc::bad_argument, "'" + std::string(key) + "': " + duration.error().detail};
   return Found(*duration);
 }
 

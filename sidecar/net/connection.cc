@@ -1,5 +1,7 @@
 #include "sidecar/net/connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -14,6 +16,14 @@ namespace {
 
 // Of what TLS itself has to say, while the peer does not take it: it may ask for new keys for ever.
 constexpr std::size_t kCipherBytesMax = 64u << 10;
+
+// What the kernel has taken counts as sent, and is lost when the peer goes: so it takes little more
+// than is on its way. Not of Unix sockets, which have no such thing.
+void limit_unsent(int socket) {
+  constexpr int kUnsentMax = 256 << 10;
+  static_cast<void>(
+      ::setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentMax, sizeof kUnsentMax));
+}
 
 using Endpoint = asio::generic::stream_protocol::endpoint;
 
@@ -43,6 +53,7 @@ void Connection::start() {
   boost::system::error_code error;
   socket_.non_blocking(true, error);
   socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  limit_unsent(socket_.native_handle());
   const auto remote = socket_.remote_endpoint(error);
   if (error) {
     end(Error{Errc::closed, "the peer has gone before it was served"});

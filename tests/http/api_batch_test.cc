@@ -27,13 +27,14 @@ using Texts = std::vector<std::string>;
 TEST_F(ApiBatch, PublishesLinesOfJsonInOrder) {
   const auto sent = agent.posts(kMessages,
                                 "{\"body\": {\"a\": [1, 2.50, \"\\u00e9\", null]}, \"id\":\"m1\"}\n"
-                                "\n{\"bodyBase64\":\"AAH/\"}\r\n{\"bodyText\":\"hi\"}",
+                                "\n{\"bodyBase64\":\"AAH/\",\"id\":\"\"}\r\n{\"bodyText\":\"hi\"}",
                                 kNdjson);
   EXPECT_EQ(sent.status(), 0u) << "not before its sync";
   agent.turn();
   ASSERT_EQ(sent.status(), 201u) << sent.body();
   EXPECT_EQ(sent.json()["ids"].size(), 3u);
   EXPECT_EQ(sent.json()["ids"][0], "m1");
+  EXPECT_EQ(sent.json()["ids"][1].get<std::string>().size(), 36u) << "an empty one is none";
   EXPECT_EQ(bodies(), (Texts{"{\"a\":[1,2.50,\"é\",null]}", std::string("\0\1\xFF", 3), "hi"}));
 }
 

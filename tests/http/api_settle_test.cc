@@ -106,6 +106,10 @@ TEST_F(ApiSettle, RefusesWhatItDoesNotKnow) {
   for (const char* bad : {R"({"max":0})", R"({"max":1001})", R"({"wait":5})", R"({"wait":"6m"})",
                           R"({"ackTimeout":"13h"})", R"({"ackTimeout":"0s"})"})
     EXPECT_EQ(agent.posts("/v1/queues/orders/receive", bad).status(), 400u) << bad;
+  EXPECT_EQ(agent.posts("/v1/queues/orders/receive", R"({"wait":"soon"})")
+                .body()
+                .find("expected expected"),
+            std::string::npos);
   agent.access.denied.insert({Verb::consume, "orders"});
   EXPECT_EQ(settles("ack", {{"receipts", {receipt_text(queue->id(), {1, 1})}}}).status(), 403u);
 }

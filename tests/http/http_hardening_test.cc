@@ -1,6 +1,7 @@
 // Clients that mean harm: smuggling, floods, slowness, and going at every moment.
 #include <gtest/gtest.h>
 
+#include "common/log.h"
 #include "sidecar/http/target.h"
 #include "tests/http/http_harness.h"
 
@@ -34,6 +35,21 @@ class HttpHardening : public ::testing::Test {
   MemoryDisk disk;
   HttpHarness agent{disk};
 };
+
+// Whoever may connect could fill the log's disk.
+TEST_F(HttpHardening, WritesFewLinesOfManyRefusals) {
+  std::size_t lines = 0;
+  log::set_sink([&lines](std::string_view) { ++lines; });
+  agent.handler.the_plan.login = Login::required;
+  for (int i = 0; i < 200; ++i) {
+    HttpPeer bad(agent);
+    bad.sends("no request\r\n\r\n");
+    HttpPeer unknown(agent);
+    unknown.sends(get("/1", "Authorization: Bearer nonsense\r\n"));
+  }
+  log::set_sink({});
+  EXPECT_LT(lines, 200u) << "of 400";
+}
 
 TEST_F(HttpHardening, RefusesWhatTwoReadersWouldUnderstandDifferently) {
   const std::string smuggled = get("/smuggled");

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 
 import aiohttp
 import pytest
@@ -111,6 +112,85 @@ def test_the_take_of_a_client_that_goes_is_nobodys(agent):
             assert await answer(http.get("/orders")) == 1
 
     run(scenario())
+
+
+def vanishing(agent, requests, heard=0):
+    """Asks, hears so many bytes of the answers, and is gone."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        client.connect(("127.0.0.1", agent.port("http")))
+        client.sendall(requests)
+        while heard > 0:
+            heard -= len(client.recv(heard))
+
+
+def test_the_takes_of_clients_that_vanish_return(agent):
+    request = b"GET /orders HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    large = b"x" * 3_000_000
+
+    async def returned(http, count):
+        while True:
+            queue = await answer(http.get("/v1/queues/orders"))
+            if queue["ready"] == count and not queue["unacked"]:
+                return
+
+    async def scenario():
+        async with session(agent) as http:
+            await answer(http.post("/orders", data=large), 201)
+            for heard in (1, 100_000, 1_000_000):
+                vanishing(agent, request, heard)
+                await returned(http, 1)
+            async with http.get("/orders") as whole:
+                assert await whole.read() == large
+            for number in range(20):
+                await answer(http.post("/orders", data=b"%d" % number), 201)
+            for _ in range(10):
+                vanishing(agent, request * 20)
+                await returned(http, 20)
+            counters = (await answer(http.get("/v1/queues/orders")))["counters"]
+            assert counters["acked"] == 1
+
+    run(scenario())
+
+
+def test_times_are_what_amqps_clients_know(agent):
+    async def scenario():
+        async with session(agent) as http:
+            times = {"Pannier-Delay": "300ms", "Pannier-TTL": "1h"}
+            await answer(http.post("/orders", data=b"1", headers=times), 201)
+            assert (await answer(http.get("/v1/queues/orders")))["delayed"] == 1
+            async with http.get("/orders?wait=30s") as response:
+                assert response.headers["Pannier-Delay"] == "300ms"
+                assert response.headers["Pannier-TTL"] == "1h"
+            await answer(http.post("/orders", data=b"2", headers=times), 201)
+            while not (await answer(http.get("/v1/queues/orders")))["ready"]:
+                pass
+
+    run(scenario())
+    _, properties, body = agent.connect().channel().basic_get("orders", auto_ack=True)
+    assert body == b"2"
+    assert properties.expiration == "3600000"
+    assert properties.headers["x-delay"] == 300
+
+
+def test_what_is_held_back_survives_a_kill(agent):
+    async def hold_back():
+        async with session(agent) as http:
+            delayed = {"Pannier-Delay": "1h"}
+            await answer(http.post("/orders", data=b"0", headers=delayed), 201)
+            await answer(http.post("/orders", data=b"1"), 201)
+            got = await answer(http.post("/v1/queues/orders/receive", json={}))
+            nack = {"receipts": [got["messages"][0]["receipt"]], "delay": "1h"}
+            await answer(http.post("/v1/queues/orders/nack", json=nack))
+
+    async def look():
+        async with session(agent) as http:
+            queue = await answer(http.get("/v1/queues/orders"))
+            assert (queue["delayed"], queue["ready"], queue["unacked"]) == (2, 0, 0)
+
+    run(hold_back())
+    agent.restart_after_kill()
+    run(look())
 
 
 def test_leases_are_settled_returned_and_refused_when_stale(agent):

@@ -16,6 +16,7 @@ class ConnectionHardeningTest : public NetTest {
     first_ = dials();
     until([&] { return clients.count() == 1 && servers.count() == 1; });
   }
+  void client_goes() { first_.reset(); }
   void turns(int count = 50) {
     for (int i = 0; i < count; ++i) loop.run_ready();
   }
@@ -91,6 +92,20 @@ TEST_P(ConnectionHardeningTest, LeavesTheLoopToOthersHoweverMuchItHasToSay) {
   until([&] { return sent_before >= 0; });
   EXPECT_LE(sent_before, 500);
   until([&] { return clients[0].heard.size() == 20'000; });
+}
+
+// Whoever settles by sending would lose it; the kernel takes it all the same.
+TEST_P(ConnectionHardeningTest, TakesNothingForSentThatAPeerWhoHasGoneIsTold) {
+  meets();
+  turns();
+  servers[0].wants = false;  // nor does it read that the peer has gone
+  bool is_sent = false;
+  servers[0].on_sent = [&] { is_sent = true; };
+  client_goes();
+  turns();
+  servers[0].say("too late");
+  until([&] { return servers[0].is_closed; });
+  EXPECT_FALSE(is_sent);
 }
 
 TEST_P(ConnectionHardeningTest, HearsNothingOnceItWantsNothing) {
