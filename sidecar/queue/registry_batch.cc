@@ -1,3 +1,4 @@
+#include "sidecar/queue/codec.h"
 #include "sidecar/queue/registry.h"
 #include "sidecar/queue/registry_errors.h"
 
@@ -28,7 +29,7 @@ Result<Commit> Registry::publish_batch(const QueuePtr& queue,
   group.clear();
   for (const MessagePtr& message : messages) {
     const spool::Target target = queue->target_for(*message);
-    group.publish(content_of(*message), {&target, 1});
+    group.publish(content_of(*message, codec_of(*queue)), {&target, 1});
   }
   auto commit = context_.spool.append(group);
   if (!commit) return commit.error();

@@ -1,3 +1,4 @@
+#include "sidecar/queue/codec.h"
 #include "sidecar/queue/registry.h"
 #include "sidecar/queue/registry_errors.h"
 
@@ -52,7 +53,7 @@ Result<Published> Registry::publish_to(const std::vector<QueuePtr>& queues, Mess
     // Taken for as long as it is used: whoever is handed the message may publish another.
     spool::Group group = std::exchange(group_, {});
     group.clear();
-    group.publish(content_of(*message), targets);
+    group.publish(content_of(*message, codec_for(journaled)), targets);
     auto commit = context_.spool.append(group);
     if (!commit) return commit.error();
     if (waits) {
