@@ -272,10 +272,11 @@ void Metrics::write_agent(Writer& out) const {
   out.value("pannier_spool_corrupt_records_total",
             "Records that did not match their checksum or their format.", kCounter,
             number(spool_corrupt_records));
-  MetricFamily keys{"pannier_spool_key_in_use",
-                    "Keys that segments of the spool are encrypted with; 0: some are not encrypted.",
-                    kGauge,
-                    {}};
+  MetricFamily keys{
+      "pannier_spool_key_in_use",
+      "Keys that segments of the spool are encrypted with; 0: some are not encrypted.",
+      kGauge,
+      {}};
   for (const std::uint32_t key : spool_keys) append(keys, {{"key", std::to_string(key)}}, 1);
   out.family(keys);
   out.value("pannier_spool_keys_unusable",

@@ -26,9 +26,9 @@ void Agent::Impl::watch_files() {
 void Agent::Impl::watch_keys(Keys in_use) {
   const auto& encryption = options_.config.spool.encryption;
   if (!encryption) return;
-  keys_ = std::make_unique<KeyWatch>(
-      loop_, pool_, encryption->keys_folder, std::move(in_use),
-      [this](Keys keys) { return spool_->use_keys(std::move(keys)); });
+  keys_ =
+      std::make_unique<KeyWatch>(loop_, pool_, encryption->keys_folder, std::move(in_use),
+                                 [this](Keys keys) { return spool_->use_keys(std::move(keys)); });
 }
 
 void Agent::Impl::look_at_files(Clock::time_point now) {

@@ -21,7 +21,7 @@ struct Content {
   queue::QueuePtr queue;  // null when it is sent back to its publisher
   queue::Receipt receipt;
   std::function<void(bool whole)> done;
-  Fold fold;  // of a link's body; null: as it is
+  Fold fold{};  // of a link's body; null: as it is
 };
 
 class ContentStreams {

@@ -83,7 +83,8 @@ std::string to_json(const AdminStatus& status) {
       {"bytes", status.spool.bytes},     {"max", status.spool.bytes_max},
       {"live", status.spool.bytes_live}, {"segments", status.spool.segments},
       {"full", status.spool.full},       {"corruptRecords", status.spool.corrupt_records}};
-  if (status.spool.encryption) json["spool"]["encryption"] = of_encryption(*status.spool.encryption);
+  if (status.spool.encryption)
+    json["spool"]["encryption"] = of_encryption(*status.spool.encryption);
   Json& certificates = json["certificates"] = Json::array();
   for (const AdminCertificate& each : status.certificates)
     certificates.push_back({{"use", each.use}, {"expiresAt", rfc3339(each.expires_ms)}});

@@ -37,7 +37,7 @@ struct AdminCertificate {
 };
 
 struct AdminEncryption {
-  std::uint32_t current = 0;         // the key of what is new; 0: none
+  std::uint32_t current = 0;          // the key of what is new; 0: none
   std::vector<std::uint32_t> in_use;  // that segments need; 0 stands for plain ones
   bool required = false;
   std::string error;  // why the folder of keys cannot be used as it is; empty: it can

@@ -155,8 +155,7 @@ bool KeyRing::agrees_with(const KeyRing& other, std::uint32_t id) const {
 
 bool KeyRing::is_same_as(const KeyRing& other) const {
   return current_ == other.current_ && keys_.size() == other.keys_.size() &&
-         std::ranges::all_of(keys_,
-                             [&](const auto& key) { return agrees_with(other, key.first); });
+         std::ranges::all_of(keys_, [&](const auto& key) { return agrees_with(other, key.first); });
 }
 
 std::shared_ptr<const SegmentKey> KeyRing::key_of(const SegmentHeader& header) const {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/forward/link_world.h"
+#include "tests/forward/push_fixture.h"
 
 namespace pannier::forward {
 namespace {
@@ -193,16 +194,58 @@ TEST(FoldingPeers, AreFoldedForOnlyByACodecThatTheyName) {
   EXPECT_FALSE(fold_for(orders, "lz4 zstd", 100)) << "not worth it";
 }
 
+std::string framed(int codec, std::uint32_t size, std::string_view bytes) {
+  Bytes frame;
+  ByteWriter out(frame);
+  out.u8(static_cast<std::uint8_t>(codec));
+  out.be(size);
+  out.bytes(as_bytes(bytes));
+  return std::string(as_text(frame));
+}
+
+class FoldedPuts : public PushTest {
+ protected:
+  // Of a body of five bytes.
+  void puts(Script& link, std::uint16_t weight, const std::string& frame) {
+    net::Output out;
+    Bytes properties;
+    ByteWriter writer(properties);
+    queue::Properties().encode(writer);
+    amqp::put_method(out, kPushChannel, PushWorld::put_of("orders", 1));
+    amqp::put_content_header(out, kPushChannel, 5, properties, weight);
+    amqp::put_body(out, kPushChannel, Slice::copy_of(frame), world.agent.context.limits.frame_max);
+    link.feeds(out);
+  }
+};
+
+TEST_F(FoldedPuts, AreTakenAsTheyWere) {
+  Script link = world.open_link();
+  world.pushes(link, "orders");
+  puts(link, amqp::kFoldedWeight, framed(0, 5, "hello"));
+  world.agent.turn();
+  PushWorld::expect_taken(link, "orders", {1});
+  EXPECT_EQ(world.agent.get(*world.agent.find("orders"))->message->body.text(), "hello");
+}
+
+TEST_F(FoldedPuts, ThatCannotBeUnfoldedEndTheirConnection) {
+  int pods = 0;
+  const std::vector<std::pair<int, std::string>> bad{{1, "hello"},
+                                                     {1, framed(0, 6, "longer")},
+                                                     {1, framed(1, 5, "hello")},
+                                                     {1, framed(9, 5, "hello")},
+                                                     {2, framed(0, 5, "hello")}};
+  for (const auto& [weight, frame] : bad) {
+    Script link = world.open_link("pod-" + std::to_string(++pods));
+    world.pushes(link, "orders");
+    puts(link, static_cast<std::uint16_t>(weight), frame);
+    EXPECT_NE(link.gets<amqp::ConnectionClose>(0).reply_code, 0) << frame;
+    world.agent.turn();
+  }
+  EXPECT_EQ(world.ready("orders"), 0u);
+}
+
 class Unfolding : public testing::Test {
  protected:
-  static std::string framed(int codec, std::uint32_t size, std::string_view bytes) {
-    Bytes frame;
-    ByteWriter out(frame);
-    out.u8(static_cast<std::uint8_t>(codec));
-    out.be(size);
-    out.bytes(as_bytes(bytes));
-    return std::string(as_text(frame));
-  }
   static void is_refused(const std::string& frame, std::size_t most = 10'000) {
     const auto piece = unfold(as_bytes(frame), most);
     ASSERT_FALSE(piece);
@@ -215,10 +258,10 @@ TEST_F(Unfolding, GivesBackWhatWasFolded) {
   spool::Compressor compressor;
   for (const spool::Codec codec : {spool::Codec::none, spool::Codec::lz4, spool::Codec::zstd}) {
     const auto stored = compressor.compress(codec, {}, Slice::copy_of(text));
-    const auto piece = unfold(
-        as_bytes(framed(static_cast<int>(codec), 5'000,
-                        codec == spool::Codec::none ? text : stored.head.text())),
-        5'000);
+    const auto piece =
+        unfold(as_bytes(framed(static_cast<int>(codec), 5'000,
+                               codec == spool::Codec::none ? text : stored.head.text())),
+               5'000);
     ASSERT_TRUE(piece) << piece.error().detail;
     EXPECT_EQ(piece->text(), text);
   }

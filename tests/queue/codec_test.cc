@@ -64,9 +64,7 @@ TEST_F(CodecTest, AMessageForSeveralQueuesIsCompressedIfAnyAsksAndAsSmallAsAnyAs
   apply();
   std::vector<QueuePtr> queues{agent_.find("plain"), agent_.find("fast")};
   EXPECT_EQ(codec_for(queues), spool::Codec::lz4);
-  EXPECT_LT(grows_by([&] {
-              EXPECT_TRUE(agent_.registry->publish_to(queues, message(kText)));
-            }),
+  EXPECT_LT(grows_by([&] { EXPECT_TRUE(agent_.registry->publish_to(queues, message(kText))); }),
             kText.size() / 2);
   queues.push_back(agent_.find("small"));
   EXPECT_EQ(codec_for(queues), spool::Codec::zstd);

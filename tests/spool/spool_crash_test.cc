@@ -72,8 +72,8 @@ TEST_F(SpoolCrash, KeepsThemEncryptedToo) {
   EXPECT_GT(counts.compacted_bytes, 0u);
 }
 
-// Over whole lives of spools, with recovery, compaction and recycled files in between, and keys that
-// go as soon as they are not needed.
+// Over whole lives of spools, with recovery, compaction and recycled files in between, and keys
+// that go as soon as they are not needed.
 TEST_F(SpoolCrash, UsesNoNonceTwiceAndNoKeyThatItSaidWasNotNeeded) {
   ModelCounts counts;
   std::size_t records = 0, retired = 0, reused = 0;
