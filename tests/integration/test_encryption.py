@@ -1,4 +1,4 @@
-"""Encryption and compression switched on: what lies in the spool's files, and keys that come and go."""
+"""Encryption and compression: what lies in the spool's files, and keys that come and go."""
 
 import asyncio
 import os
@@ -15,6 +15,7 @@ import pytest
 
 from admin import control, status_of
 from agents import ConfiguredAgent
+from namespaces import Namespace
 
 LIMIT_S = 60
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
@@ -233,6 +234,29 @@ def test_a_crash_loses_nothing_that_was_compressed_and_encrypted(agent):
     assert live < (sum(map(len, text)) + 2 * len(large)) / 4, "it is not compressed"
     agent.restart_after_kill()
     assert bodies_of(agent, "orders") == [*text, large, large]
+
+
+@pytest.mark.parametrize("compression", ["LZ4", "Zstd"])
+def test_what_is_compressed_crosses_links_unharmed(tmp_path, compression):
+    with Namespace(tmp_path / "made", ["one", "two"], starts=False) as namespace:
+        for agent in namespace.agents.values():
+            agent.policy["queues"][0]["storage"] = {"compression": compression}
+            agent.start()
+        bodies = [b"small", b"text " * 10_000, os.urandom(50_000), b"parts " * 200_000]
+        channel = confirming(namespace["two"])
+        for body in bodies:
+            channel.basic_publish("", "orders", body, PERSISTENT)
+        consumer = namespace["one"].connect().channel()
+        for body in bodies:  # pulled
+            method, _, got = next(consumer.consume("orders", inactivity_timeout=LIMIT_S))
+            assert got == body
+            consumer.basic_ack(method.delivery_tag)
+        consumer.cancel()
+        for body in bodies:
+            channel.basic_publish("", "orders", body, PERSISTENT)
+        namespace.tell(draining=["two"])
+        assert namespace["two"].terminate() == 0  # pushed
+        assert sorted(bodies_of(namespace["one"], "orders")) == sorted(bodies)
 
 
 def test_keys_rotate_under_load_and_the_old_one_can_go(agent):
