@@ -9,6 +9,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// By the reasons of x-death.
+Json of_deaths(const QueueNumbers& numbers) {
+  return {{"rejected", numbers.rejected},
+          {"expired", numbers.expired},
+          {"maxlen", numbers.dropped},
+          {"delivery_limit", numbers.delivery_limit}};
+}
+
 Json of_queue(const AdminQueue& queue) {
   const QueueNumbers& numbers = queue.numbers;
   Json json{{"name", queue.name},
@@ -34,14 +42,6 @@ Json of_queue(const AdminQueue& queue) {
                       {"lost", queue.lost},
                       {"deaths", of_deaths(numbers)}};
   return json;
-}
-
-// By the reasons of x-death.
-Json of_deaths(const QueueNumbers& numbers) {
-  return {{"rejected", numbers.rejected},
-          {"expired", numbers.expired},
-          {"maxlen", numbers.dropped},
-          {"delivery_limit", numbers.delivery_limit}};
 }
 
 Json of_encryption(const AdminEncryption& encryption) {
