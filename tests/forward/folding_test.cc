@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "sidecar/spool/compression.h"
 #include "tests/forward/link_world.h"
 #include "tests/forward/push_fixture.h"
 

@@ -17,7 +17,7 @@ from admin import control, status_of
 from agents import ConfiguredAgent
 from namespaces import Namespace
 
-LIMIT_S = 60
+LIMIT_S = 120
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 # Nothing of these may stand in a file: bodies, headers and properties, names, keys.
 MARKS = [
@@ -68,7 +68,7 @@ class EncryptedAgent(ConfiguredAgent):
         super().__init__(folder)
         self.keys = Keys(self.folder / "keys")
         self.keys.write(1, add=1)
-        self.config["spool"] = {"maxBytes": "96Mi", "segmentBytes": "1Mi"}
+        self.config["spool"] = {"maxBytes": "128Mi", "segmentBytes": "2Mi"}
         self.encrypt(required)
         self.policy["clientTopology"] = "Local"
         self.policy["queues"] = [
@@ -92,7 +92,10 @@ class EncryptedAgent(ConfiguredAgent):
         """Which of MARKS stand in which file of the spool."""
         found = []
         for file in sorted((self.folder / "spool").iterdir()):
-            content = file.read_bytes()
+            try:
+                content = file.read_bytes()
+            except FileNotFoundError:
+                continue  # a spare one that has gone meanwhile
             found += [(file.name, mark) for mark in MARKS if mark.encode() in content]
         return found
 
@@ -168,7 +171,7 @@ def publish_over_http(agent):
     post(agent, b"http-body-in-clear", headers)
 
 
-def churn(agent, rounds=12, size=20_000):
+def churn(agent, rounds=12, size=60_000):
     """Segments that are nearly dead, between messages that stay."""
     channel = confirming(agent)
     for number in range(rounds):
