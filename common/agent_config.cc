@@ -171,6 +171,10 @@ void config_fields(Io& io, auto& config) {
     in.bytes("maxBytes", config.spool.bytes_max);
     in.bytes("segmentBytes", config.spool.segment_bytes, {1u << 20, 1u << 30});
     in.bytes("freeSpaceReserve", config.spool.free_space_reserve);
+    in.optional_section("encryption", config.spool.encryption, [](auto& of, auto& encryption) {
+      of.text("keys", encryption.keys_folder, required(kPathRule));
+      of.boolean("required", encryption.required);
+    });
     in.check(config.spool.segment_bytes % 4'096 == 0, "segmentBytes",
              "expected a multiple of 4Ki, found another size: round it up");
     in.check(

@@ -93,10 +93,19 @@ struct LocalFiles {
   bool operator==(const LocalFiles&) const = default;
 };
 
+// Keys by number, in files of a folder that is looked at again and again: a Secret's volume.
+struct AgentEncryption {
+  std::string keys_folder;
+  bool required = false;  // what is not encrypted is refused
+
+  bool operator==(const AgentEncryption&) const = default;
+};
+
 struct AgentSpool {
   std::uint64_t bytes_max = 0;  // 0: 90 % of the volume
   std::uint64_t segment_bytes = 16ull << 20;
   std::uint64_t free_space_reserve = 64ull << 20;
+  std::optional<AgentEncryption> encryption;  // none: what is new is not encrypted
 
   bool operator==(const AgentSpool&) const = default;
 };

@@ -66,6 +66,16 @@ constexpr CountColumn<QueueNumbers> kQueueColumns[] = {
      kCounter, &QueueNumbers::refused},
 };
 
+// How a message can end other than by an ack, with or without a dead letter target.
+struct DeathColumn {
+  const char* reason;  // as in x-death
+  std::uint64_t QueueNumbers::*member;
+};
+constexpr DeathColumn kDeaths[] = {{"rejected", &QueueNumbers::rejected},
+                                   {"expired", &QueueNumbers::expired},
+                                   {"maxlen", &QueueNumbers::dropped},
+                                   {"delivery_limit", &QueueNumbers::delivery_limit}};
+
 // Names may be any bytes, while Prometheus rejects a whole scrape for one label that is not UTF-8.
 std::string label_text(std::string_view text) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -199,6 +209,15 @@ void Metrics::write_queues(Writer& out) const {
     }
     out.family(family);
   }
+  MetricFamily deaths{"pannier_messages_died_total",
+                      "Messages that ended other than by an ack, by the reason that x-death names.",
+                      kCounter,
+                      {}};
+  for (const auto& [queue, numbers] : queues)
+    for (const DeathColumn& death : kDeaths)
+      append(deaths, {{"queue", queue}, {"reason", death.reason}},
+             static_cast<double>(numbers.*death.member));
+  out.family(deaths);
   MetricFamily ages{"pannier_queue_oldest_message_age_seconds",
                     "Age of the oldest message that is still in the queue; 0 when it is empty.",
                     kGauge,
@@ -253,6 +272,16 @@ void Metrics::write_agent(Writer& out) const {
   out.value("pannier_spool_corrupt_records_total",
             "Records that did not match their checksum or their format.", kCounter,
             number(spool_corrupt_records));
+  MetricFamily keys{
+      "pannier_spool_key_in_use",
+      "Keys that segments of the spool are encrypted with; 0: some are not encrypted.",
+      kGauge,
+      {}};
+  for (const std::uint32_t key : spool_keys) append(keys, {{"key", std::to_string(key)}}, 1);
+  out.family(keys);
+  out.value("pannier_spool_keys_unusable",
+            "1 while the folder of keys cannot be used; the last ones still count.", kGauge,
+            number(spool_keys_unusable));
 
   MetricFamily connections{"pannier_connections", "Open connections.", kGauge, {}};
   append(connections, {{"protocol", "amqp"}}, number(connections_amqp));

@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/metric_values.h"
 
@@ -38,6 +39,8 @@ struct QueueNumbers {
   std::uint64_t dead_lettered = 0;
   std::uint64_t dropped = 0;  // by overflow DropHead
   std::uint64_t refused = 0;  // by a limit: never confirmed
+  std::uint64_t rejected = 0;
+  std::uint64_t delivery_limit = 0;  // delivered in vain too often
 };
 
 // What a link to one other agent or engine shows, over all queues that it carries.
@@ -78,6 +81,8 @@ class Metrics {
   Gauge connections_amqp, connections_http, connections_peer, connections_admin;
   Gauge spool_bytes_live, spool_bytes_disk, spool_bytes_limit;
   Counter spool_corrupt_records;
+  std::vector<std::uint32_t> spool_keys;  // that segments need; 0 stands for plain ones
+  Gauge spool_keys_unusable;              // 1: the folder of keys cannot be used as it is
   Histogram spool_sync_seconds;
   Histogram spool_sync_batch_records;
 

@@ -131,6 +131,26 @@ void Agent::Impl::make_links() {
   pusher_ = std::make_unique<forward::Pusher>(*registry_, *dialer_, system_clock(), pushes);
 }
 
+// Without them nothing that is encrypted can be read, and what is there stays as it is.
+Result<void> Agent::Impl::load_keys(spool::SpoolOptions& options) {
+  const auto& encryption = options_.config.spool.encryption;
+  if (!encryption) return {};
+  auto keys = spool::KeyRing::load(encryption->keys_folder);
+  if (!keys) return keys.error();
+  options.keys = std::move(*keys);
+  options.requires_encryption = encryption->required;
+  return {};
+}
+
+Error Agent::Impl::about_keys(const Error& why) const {
+  if (why.code != Errc::bad_config) return why;
+  const auto& encryption = options_.config.spool.encryption;
+  const std::string& folder = options_.config.folders.spool;
+  return {why.code, "the spool in " + folder + " stays as it is: " + why.detail +
+                        (encryption ? " (spool.encryption.keys: " + encryption->keys_folder + ")"
+                                    : " (spool.encryption.keys names no folder)")};
+}
+
 Result<void> Agent::Impl::open_spool() {
   const AgentConfig& config = options_.config;
   if (auto made = make_folders(config.folders.spool, 0700); !made) return made;
@@ -145,6 +165,7 @@ Result<void> Agent::Impl::open_spool() {
   options.files.free_space_reserve = config.spool.free_space_reserve;
   options.cache_bytes_max = config.limits.cache_bytes;
   options.unfinished_body_bytes_max = config.limits.unfinished_body_bytes;
+  if (auto loaded = load_keys(options); !loaded) return loaded;
   spool::SpoolCallbacks callbacks;
   callbacks.on_synced = [this](const spool::SyncReport& report) { on_synced(report); };
   callbacks.on_failed = die;
@@ -157,15 +178,17 @@ Result<void> Agent::Impl::open_spool() {
   };
   auto opened = spool::Spool::open(*disk_, options, {loop_, committer_, pool_}, system_clock(),
                                    std::move(callbacks));
-  if (!opened) return opened.error();
+  if (!opened) return about_keys(opened.error());
   spool_ = std::move(*opened);
+  watch_keys(options.keys);
   const spool::RecoveryReport& found = spool_->recovery();
   log::info("the spool is open", {{"folder", config.folders.spool},
                                   {"spool_id", to_text(spool_->id())},
                                   {"messages", found.messages},
                                   {"clean", found.was_clean},
                                   {"losses", found.losses.size()},
-                                  {"bytes_max", options.files.bytes_max}});
+                                  {"bytes_max", options.files.bytes_max},
+                                  {"key", options.keys ? options.keys->current() : 0}});
   queue::QueueLimits limits;
   limits.message_bytes = config.limits.memory_copy_bytes;
   queue::RegistryLimits registry_limits;
@@ -226,7 +249,7 @@ std::optional<Clock::time_point> Agent::Impl::deadline() const {
   if (puller_) consider(puller_->deadline());
   if (pusher_) consider(pusher_->deadline());
   if (is_draining_ && !last_commit_) consider(ending_deadline());
-  if (policy_file_) consider(next_look_);
+  if (policy_file_ || keys_) consider(next_look_);
   return next;
 }
 

@@ -18,6 +18,7 @@
 #include "sidecar/http/admin_api.h"
 #include "sidecar/http/api.h"
 #include "sidecar/http/http_session.h"
+#include "sidecar/key_watch.h"
 #include "sidecar/net/listener.h"
 #include "sidecar/net/tls_reload.h"
 #include "sidecar/queue/policy_access.h"
@@ -42,6 +43,8 @@ class Agent::Impl {
   using GetTls = std::function<std::shared_ptr<const net::TlsContext>()>;
 
   Result<void> open_spool();
+  Result<void> load_keys(spool::SpoolOptions& options);
+  Error about_keys(const Error& why) const;
   void make_access();
   void make_amqp();
   Result<void> open_app_folder();
@@ -49,6 +52,7 @@ class Agent::Impl {
   void make_links();
   // agent_policy.cc
   void watch_files();
+  void watch_keys(Keys in_use);
   void look_at_files(Clock::time_point now);
   void on_policy_text(const std::string& text);
   void on_members_text(const std::string& text);
@@ -73,6 +77,7 @@ class Agent::Impl {
   http::AdminSource admin_source();
   std::string metrics_text();
   std::vector<http::AdminCertificate> certificates() const;
+  std::optional<http::AdminEncryption> encryption() const;
   http::AdminStatus status() const;
   void add_queues(http::AdminStatus& status) const;
   void end_turn();
@@ -115,6 +120,7 @@ class Agent::Impl {
   std::map<std::string, std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<AppTls> app_tls_;
   std::unique_ptr<FileWatch> policy_file_, members_file_;
+  std::unique_ptr<KeyWatch> keys_;  // null: none are configured
   std::optional<Policy> policy_;
   std::string policy_version_, members_version_;  // of the documents in use; empty: none
   std::size_t members_agents_ = 0;

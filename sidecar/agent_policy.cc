@@ -23,10 +23,19 @@ void Agent::Impl::watch_files() {
   loop_.post([] {});  // a turn, in which they are looked at
 }
 
+void Agent::Impl::watch_keys(Keys in_use) {
+  const auto& encryption = options_.config.spool.encryption;
+  if (!encryption) return;
+  keys_ =
+      std::make_unique<KeyWatch>(loop_, pool_, encryption->keys_folder, std::move(in_use),
+                                 [this](Keys keys) { return spool_->use_keys(std::move(keys)); });
+}
+
 void Agent::Impl::look_at_files(Clock::time_point now) {
-  if (!policy_file_ || now < next_look_) return;
+  if ((!policy_file_ && !keys_) || now < next_look_) return;
   next_look_ = now + kLookInterval;
-  policy_file_->look();
+  if (keys_) keys_->look();
+  if (policy_file_) policy_file_->look();
   if (members_file_) members_file_->look();
   renew_certificates();
   if (policy_failed_) apply(Policy(*policy_));

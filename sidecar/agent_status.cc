@@ -19,6 +19,10 @@ QueueNumbers numbers_of(const queue::QueueStatus& status, std::int64_t now_ms) {
   numbers.delivered = status.counters.delivered;
   numbers.acked = status.counters.acked;
   numbers.redelivered = status.counters.redelivered;
+  numbers.expired = status.counters.expired;
+  numbers.rejected = status.counters.rejected;
+  numbers.delivery_limit = status.counters.delivery_limit;
+  numbers.dead_lettered = status.counters.dead_lettered;
   numbers.dropped = status.counters.dropped;
   numbers.refused = status.counters.refused;
   return numbers;
@@ -69,6 +73,8 @@ std::string Agent::Impl::metrics_text() {
   metrics_.spool_bytes_limit.set(static_cast<std::int64_t>(spool.bytes_max));
   metrics_.spool_corrupt_records.add(spool.corrupt_records -
                                      metrics_.spool_corrupt_records.value());
+  metrics_.spool_keys = spool_->key_ids();
+  metrics_.spool_keys_unusable.set(keys_ && !keys_->error().empty() ? 1 : 0);
   for (const http::AdminCertificate& each : certificates())
     metrics_.set_certificate_expiry(each.use, each.expires_ms / 1000);
   return metrics_.text();
@@ -80,6 +86,12 @@ std::vector<http::AdminCertificate> Agent::Impl::certificates() const {
   if (peer_tls_) all.push_back({"peer", ms_of(peer_tls_->not_after())});
   if (admin_tls_) all.push_back({"admin", ms_of(admin_tls_->not_after())});
   return all;
+}
+
+std::optional<http::AdminEncryption> Agent::Impl::encryption() const {
+  if (!keys_) return {};
+  return http::AdminEncryption{keys_->current(), spool_->key_ids(),
+                               options_.config.spool.encryption->required, keys_->error()};
 }
 
 http::AdminStatus Agent::Impl::status() const {
@@ -108,7 +120,8 @@ http::AdminStatus Agent::Impl::status() const {
   if (peer_tls_) status.trust_bundle = peer_tls_->trust_bundle();
   const spool::SpoolStatus spool = spool_->status();
   status.spool = {spool.disk_bytes, spool.bytes_max,       spool.live_bytes,
-                  spool.segments,   spool.corrupt_records, amqp_->blocked().has_value()};
+                  spool.segments,   spool.corrupt_records, amqp_->blocked().has_value(),
+                  encryption()};
   return status;
 }
 

@@ -137,6 +137,7 @@ class Channel final : public ServerChannel, private ContentStreams::Owner {
   // channel_publish.cc
   Result<void> on_publish(const BasicPublish& method);
   Result<void> start_body();
+  spool::Codec codec_of_body();
   Result<void> add_to_parts(ByteView payload);
   Result<void> flush_part();
   Result<void> finish_publish();

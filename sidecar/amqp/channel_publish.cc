@@ -2,6 +2,7 @@
 
 #include "sidecar/amqp/channel.h"
 #include "sidecar/amqp/codec.h"
+#include "sidecar/queue/codec.h"
 
 namespace pannier::amqp {
 
@@ -56,9 +57,19 @@ Result<void> Channel::start_body() {
     publishing.body = std::make_shared_for_overwrite<std::byte[]>(publishing.body_size);
     return {};
   }
-  auto body = context_.registry.spool().begin_body();
+  auto body = context_.registry.spool().begin_body(codec_of_body());
   publishing.body_id = body ? Result<std::uint64_t>(*body) : Result<std::uint64_t>(body.error());
   return {};
+}
+
+// Of a body in parts, which begins before its message is published: as the queues ask that it would
+// go to now.
+spool::Codec Channel::codec_of_body() {
+  queue::Message message;
+  message.head = queue::make_head(publishing_->method.exchange, publishing_->method.routing_key,
+                                  publishing_->properties);
+  const auto queues = queues_for(message);
+  return queues ? queue::codec_for(*queues) : spool::Codec::none;
 }
 
 Result<void> Channel::on_body(ByteView payload) {

@@ -65,10 +65,11 @@ class ClientChannel {
   }
 
   // A link's method with a content behind it; its parts are published like any other's.
-  Result<void> begin_send(const auto& method, ByteView properties, std::uint64_t size) {
+  Result<void> begin_send(const auto& method, ByteView properties, std::uint64_t size,
+                          Fold fold = {}) {
     if (auto may = may_begin(properties); !may) return may;
     if (auto put = put_method_within(link_.output, id_, method, link_.frame_max); !put) return put;
-    begin_body(properties, size);
+    begin_body(properties, size, std::move(fold));
     return {};
   }
 
@@ -99,7 +100,7 @@ class ClientChannel {
   DeliveryTag sent() const { return confirms_.published() - (left_ > 0 && is_publish_ ? 1 : 0); }
 
   Result<void> may_begin(ByteView properties) const;
-  void begin_body(ByteView properties, std::uint64_t size);
+  void begin_body(ByteView properties, std::uint64_t size, Fold fold);
 
   Result<void> on_method(MethodId method, ByteView payload);
   Result<void> on_answer(MethodId method, ByteView payload);
@@ -116,6 +117,7 @@ class ClientChannel {
   Result<void> begin_content(DeliveryTag tag);
   Result<void> on_header(ByteView payload);
   Result<void> on_body(ByteView payload);
+  Result<void> on_piece(ByteView piece);
   Incoming incoming() const;
   void finish_content(Slice body);
 
@@ -129,6 +131,7 @@ class ClientChannel {
 
   ClientConfirms confirms_;
   std::uint64_t left_ = 0;   // of the body that is being published in parts
+  Fold fold_;                // how that is done
   bool is_publish_ = false;  // that body's, or a link's method's
   Bytes behind_;             // what must not stand within it
 
@@ -141,6 +144,7 @@ class ClientChannel {
   Bytes link_method_;
   Bytes properties_;
   std::uint64_t body_size_ = 0;
+  bool is_folded_ = false;
   std::uint64_t received_ = 0;
   std::shared_ptr<std::byte[]> body_;
   DeliveryTag last_delivery_ = 0;

@@ -58,6 +58,9 @@ Result<void> ClientChannel::on_header(ByteView payload) {
                                       std::to_string(link_.limits.message_bytes_max)};
   properties_.assign(header->properties.begin(), header->properties.end());
   body_size_ = header->body_size;
+  is_folded_ = kind_ == Incoming::Kind::linked && header->weight == kFoldedWeight;
+  if (is_folded_ && !link_.limits.unfold)
+    return Error{Errc::unexpected, "a folded body where none was asked for"};
   received_ = 0;
   if (body_size_ == 0) {
     finish_content({});
@@ -73,6 +76,12 @@ Result<void> ClientChannel::on_header(ByteView payload) {
 Result<void> ClientChannel::on_body(ByteView payload) {
   if (content_ != Content::body && content_ != Content::parts)
     return Error{Errc::unexpected, "a body frame that nothing announced"};
+  if (!is_folded_) return on_piece(payload);
+  const auto piece = link_.limits.unfold(payload, link_.frame_max);
+  return piece ? on_piece(piece->view()) : piece.error();
+}
+
+Result<void> ClientChannel::on_piece(ByteView payload) {
   if (payload.size() > body_size_ - received_)
     return Error{Errc::bad_frame, "a body longer than its header says"};
   if (payload.empty()) return {};
@@ -102,6 +111,7 @@ Incoming ClientChannel::incoming() const {
   message.kind = kind_;
   message.properties = properties_;
   message.body_size = body_size_;
+  message.is_folded = is_folded_;
   switch (kind_) {
     case Incoming::Kind::delivery:
       message.tag = deliver_.delivery_tag;

@@ -43,6 +43,7 @@ struct Incoming {
   ByteView link_method;  // linked: the payload of the method's frame
   ByteView properties;   // as on the wire, flags first; checked if the limits say so
   std::uint64_t body_size = 0;
+  bool is_folded = false;  // linked: the body came so; it is handed over unfolded
 };
 
 class ClientHandler {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string>
 
+#include "sidecar/amqp/codec.h"
 #include "sidecar/amqp/connection_methods.h"
 
 namespace pannier::amqp {
@@ -20,6 +21,7 @@ struct ClientLimits {
   std::chrono::seconds handshake{10};    // also how long a close may take
   // Whether the properties of each message are decoded once, so that its user may rely on them.
   bool checks_properties = true;
+  Unfold unfold;              // of links' bodies; null: none comes folded
   bool speaks_links = false;  // whether methods of class 200 are handed over, or are a fault
 };
 

@@ -30,9 +30,11 @@ Result<void> ClientChannel::may_begin(ByteView properties) const {
   return may_send();
 }
 
-void ClientChannel::begin_body(ByteView properties, std::uint64_t size) {
+void ClientChannel::begin_body(ByteView properties, std::uint64_t size, Fold fold) {
   put_content_header(link_.output, id_, size,
-                     properties.empty() ? ByteView(kNoProperties) : properties);
+                     properties.empty() ? ByteView(kNoProperties) : properties,
+                     fold ? kFoldedWeight : 0);
+  fold_ = std::move(fold);
   left_ = size;
   is_publish_ = false;
 }
@@ -53,7 +55,7 @@ Result<void> ClientChannel::publish_part(const Slice& part) {
   if (part.size() > left_)
     return Error{Errc::too_large, "a part of " + std::to_string(part.size()) + " bytes where " +
                                       std::to_string(left_) + " are left of the body"};
-  put_body(link_.output, id_, part, link_.frame_max);
+  put_body(link_.output, id_, part, link_.frame_max, fold_);
   left_ -= part.size();
   if (left_ == 0 && !behind_.empty()) {
     link_.output.put(ByteView(behind_));

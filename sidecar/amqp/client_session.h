@@ -58,18 +58,18 @@ class ClientSession : public net::Session {
   // The same with a content behind it, whole or in parts, as with publish: publish_part takes the
   // parts of either.
   template <typename Method>
-  Result<void> send(ChannelId channel, const Method& method, ByteView properties,
-                    const Slice& body) {
+  Result<void> send(ChannelId channel, const Method& method, ByteView properties, const Slice& body,
+                    Fold fold = {}) {
     return with(channel, [&](ClientChannel& found) -> Result<void> {
-      auto begun = found.begin_send(method, properties, body.size());
+      auto begun = found.begin_send(method, properties, body.size(), std::move(fold));
       return !begun || body.empty() ? begun : found.publish_part(body);
     });
   }
   template <typename Method>
   Result<void> begin_send(ChannelId channel, const Method& method, ByteView properties,
-                          std::uint64_t body_size) {
+                          std::uint64_t body_size, Fold fold = {}) {
     return with(channel, [&](ClientChannel& found) {
-      return found.begin_send(method, properties, body_size);
+      return found.begin_send(method, properties, body_size, std::move(fold));
     });
   }
 

@@ -11,21 +11,23 @@ Result<MethodId> method_id(ByteView payload) {
 }
 
 void put_content_header(net::Output& output, ChannelId channel, std::uint64_t body_size,
-                        ByteView properties) {
+                        ByteView properties, std::uint16_t weight) {
   Bytes& out = output.owned();
   put_frame(out, FrameType::header, channel, [&] {
     ByteWriter writer(out);
     writer.be(kBasicClass);
-    writer.be(std::uint16_t{0});
+    writer.be(weight);
     writer.be(body_size);
     writer.bytes(properties);
   });
 }
 
-void put_body(net::Output& output, ChannelId channel, const Slice& body, std::uint32_t frame_max) {
-  const std::size_t most = frame_max - kFrameOverhead;
+void put_body(net::Output& output, ChannelId channel, const Slice& body, std::uint32_t frame_max,
+              const Fold& fold) {
+  const std::size_t most = frame_max - kFrameOverhead - (fold ? kFoldedOverhead : 0);
   for (std::size_t at = 0; at < body.size(); at += most) {
-    const Slice piece = body.part(at, std::min(most, body.size() - at));
+    Slice piece = body.part(at, std::min(most, body.size() - at));
+    if (fold) piece = fold(piece);
     ByteWriter header(output.owned());
     header.u8(static_cast<std::uint8_t>(FrameType::body));
     header.be(channel);

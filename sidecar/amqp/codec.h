@@ -5,6 +5,8 @@
 // Pure functions; any thread.
 #pragma once
 
+#include <functional>
+
 #include "common/utf8.h"
 #include "sidecar/amqp/wire.h"
 #include "sidecar/net/output.h"
@@ -93,11 +95,21 @@ Result<void> put_method_within(net::Output& output, ChannelId channel, const Met
                "a method does not fit into a frame of " + std::to_string(frame_max) + " bytes"};
 }
 
+// The body of a link's content may travel folded, where both sides have agreed on how: each body
+// frame then holds a piece of the body in another form. The content header says so by its weight,
+// and gives the size of the body itself.
+inline constexpr std::uint16_t kFoldedWeight = 1;
+inline constexpr std::size_t kFoldedOverhead = 5;  // the most by which a folded piece is longer
+using Fold = std::function<Slice(const Slice& piece)>;
+// Of at most so many bytes.
+using Unfold = std::function<Result<Slice>(ByteView payload, std::size_t piece_max)>;
+
 // The properties are as on the wire, flags first.
 void put_content_header(net::Output& output, ChannelId channel, std::uint64_t body_size,
-                        ByteView properties);
-// As many body frames as it takes.
-void put_body(net::Output& output, ChannelId channel, const Slice& body, std::uint32_t frame_max);
+                        ByteView properties, std::uint16_t weight = 0);
+// As many body frames as it takes; without a fold, of the body as it is.
+void put_body(net::Output& output, ChannelId channel, const Slice& body, std::uint32_t frame_max,
+              const Fold& fold = {});
 void put_heartbeat(net::Output& output);
 
 struct ContentHeader {

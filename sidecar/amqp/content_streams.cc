@@ -29,9 +29,10 @@ std::size_t ContentStreams::held_bytes() const {
 
 void ContentStreams::put(Content content) {
   const queue::Message& message = *content.message;
-  put_content_header(output(), id_, message.body_size, message.properties());
+  put_content_header(output(), id_, message.body_size, message.properties(),
+                     content.fold ? kFoldedWeight : 0);
   if (message.parts == 0) {
-    put_body(output(), id_, message.body, session_.frame_max());
+    put_body(output(), id_, message.body, session_.frame_max(), content.fold);
     finish(std::move(content), {}, true);
     return;
   }
@@ -116,7 +117,7 @@ void ContentStreams::on_part(Result<Slice> part) {
     return;
   }
   Stream& stream = streams_.front();
-  put_body(session_.session_output(), id_, *part, session_.frame_max());
+  put_body(session_.session_output(), id_, *part, session_.frame_max(), stream.content.fold);
   ++stream.next;
   stream.reading = false;
   // Whoever still reads it has not forgotten it.

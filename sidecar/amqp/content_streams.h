@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 
+#include "sidecar/amqp/codec.h"
 #include "sidecar/amqp/server_channel.h"
 #include "sidecar/amqp/session_context.h"
 
@@ -20,6 +21,7 @@ struct Content {
   queue::QueuePtr queue;  // null when it is sent back to its publisher
   queue::Receipt receipt;
   std::function<void(bool whole)> done;
+  Fold fold{};  // of a link's body; null: as it is
 };
 
 class ContentStreams {

@@ -68,6 +68,7 @@ class ServerSession final : public net::Session, public SessionLink {
   std::uint32_t frame_max() const override { return frame_max_; }
   Budget& incomplete() override { return incomplete_; }
   bool wants_cancel_notify() const override { return wants_cancel_notify_; }
+  std::string_view peer_codecs() const override { return peer_codecs_; }
   bool is_overfull() const override;
   std::size_t unsent_bytes() const override { return unsent(); }
   void go_on() override;
@@ -132,6 +133,7 @@ class ServerSession final : public net::Session, public SessionLink {
   bool is_stopped_ = false;  // too much is unsent: frames wait
   mutable bool holds_back_ = false;  // somebody waits for the output to shrink
   std::string client_name_;
+  std::string peer_codecs_;
   std::string mechanism_;
   MethodId current_{};  // the method being handled, for close's class and method
   Budget incomplete_;

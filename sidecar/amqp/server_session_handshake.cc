@@ -35,8 +35,10 @@ void ServerSession::send_start() {
   ConnectionStart start;
   start.version_minor = 9;
   start.server_properties = server_properties(context_.product_version);
-  if (context_.link_version != 0 && !peer_.certificate_uri.empty())
+  if (context_.link_version != 0 && !peer_.certificate_uri.empty()) {
     start.server_properties.set("pannier-links", context_.link_version);
+    start.server_properties.set("pannier-codecs", context_.link_codecs);
+  }
   start.mechanisms.text = mechanisms_for(peer_, logins_);
   start.locales.text = "en_US";
   put_method(output(), 0, start);
@@ -96,6 +98,8 @@ std::string_view ServerSession::name_of(State state) {
 void ServerSession::read_capabilities(const queue::Table& client_properties) {
   if (const queue::Value* name = client_properties.find("connection_name"))
     if (const std::string* text = name->as_text()) client_name_ = text->substr(0, kNameLogged);
+  if (const queue::Value* codecs = client_properties.find("pannier-codecs"))
+    if (const std::string* text = codecs->as_text()) peer_codecs_ = text->substr(0, kNameLogged);
   const queue::Value* value = client_properties.find("capabilities");
   const queue::Table* capabilities = value == nullptr ? nullptr : value->as_table();
   if (capabilities == nullptr) return;

@@ -84,6 +84,7 @@ class SessionContext {
   // The channels of other agents' connections; null: none of that number. Nothing else can be done
   // on such a connection, and without a factory nothing at all.
   std::function<std::unique_ptr<ServerChannel>(ChannelId, SessionLink&)> make_link_channel;
+  std::string link_codecs;         // and how it unfolds bodies, as "pannier-codecs"
   std::uint32_t link_version = 0;  // shown to whoever has a certificate, as "pannier-links"
 
   // A commit is synced: sessions that wait for one are told.
@@ -123,7 +124,8 @@ class SessionLink {
   virtual std::uint32_t frame_max() const = 0;
   virtual Budget& incomplete() = 0;
   virtual bool wants_cancel_notify() const = 0;
-  virtual bool is_overfull() const = 0;  // too much unsent output
+  virtual std::string_view peer_codecs() const = 0;  // what the other side says of itself there
+  virtual bool is_overfull() const = 0;              // too much unsent output
   virtual std::size_t unsent_bytes() const = 0;
   // What waited behind an answer may go on.
   virtual void go_on() = 0;

@@ -2,9 +2,9 @@
 
 namespace pannier::forward {
 
-Result<spool::BodyId> KeptBodies::begin() {
+Result<spool::BodyId> KeptBodies::begin(spool::Codec codec) {
   if (spool_ == nullptr) return Error{Errc::closed, "the agent ends"};
-  auto body = spool_->begin_body();
+  auto body = spool_->begin_body(codec);
   if (body) bodies_.insert(*body);
   return body;
 }

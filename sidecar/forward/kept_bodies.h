@@ -19,7 +19,7 @@ class KeptBodies {
   KeptBodies(const KeptBodies&) = delete;
   KeptBodies& operator=(const KeptBodies&) = delete;
 
-  Result<spool::BodyId> begin();
+  Result<spool::BodyId> begin(spool::Codec codec);
   Result<void> append(spool::BodyId body, Slice part);
   void drop(spool::BodyId body);
   void close();

@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "sidecar/amqp/channel.h"
+#include "sidecar/forward/folding.h"
 #include "sidecar/forward/link_consumer.h"
 #include "sidecar/forward/link_decode.h"
 #include "sidecar/forward/link_receipts.h"
@@ -219,7 +220,11 @@ void LinkChannel::deliver(Pull& pull, queue::Queue& queue, const queue::Delivery
   method.routing_key = message.routing_key();
   method.attributes.text = as_text(message.attributes);
   put(method);
-  streams_.put({delivery.message, queue.shared_from_this(), delivery.receipt, {}});
+  streams_.put({delivery.message,
+                queue.shared_from_this(),
+                delivery.receipt,
+                {},
+                fold_for(queue, session_.peer_codecs(), message.body_size)});
   session_.session_rings();
 }
 
@@ -324,6 +329,7 @@ void LinkChannel::close(bool counts_deliveries) {
 
 void serve_links(amqp::SessionContext& context, LinkLeases& leases, PushDoor& door) {
   context.link_version = kLinkVersion;
+  context.link_codecs = kCodecs;
   context.make_link_channel =
       [&context, &leases, &door](
           amqp::ChannelId id, amqp::SessionLink& session) -> std::unique_ptr<amqp::ServerChannel> {

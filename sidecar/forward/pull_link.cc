@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "sidecar/forward/folding.h"
 
 namespace pannier::forward {
 namespace {
@@ -13,6 +14,8 @@ amqp::ClientOptions session_options(std::uint64_t message_bytes_max) {
   amqp::ClientOptions options;
   options.login = amqp::ClientOptions::Login::external;
   options.properties.set("pannier-links", kLinkVersion);
+  options.properties.set(kCodecsProperty, std::string(kCodecs));
+  options.limits.unfold = unfold;
   options.heartbeat_seconds = 10;
   options.limits.message_bytes_max = message_bytes_max;
   options.limits.speaks_links = true;

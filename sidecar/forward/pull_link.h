@@ -101,6 +101,7 @@ class PullLink final : private amqp::ClientHandler {
     std::optional<spool::BodyId> body;
     std::uint32_t parts = 0;
     Bytes part;  // not in the spool yet
+    bool is_folded = false;
     bool is_refused = false;
     bool is_whole = false;
   };

@@ -83,6 +83,7 @@ void PullLink::on_body_begin(amqp::ChannelId channel, const amqp::Incoming& head
   arriving_->origin = *origin;
   arriving_->properties.assign(head.properties.begin(), head.properties.end());
   arriving_->body_size = head.body_size;
+  arriving_->is_folded = head.is_folded;
   arriving_->is_refused = arriving_->origin->state != OriginQueue::State::active;
 }
 
@@ -128,7 +129,9 @@ bool PullLink::flush_parts() {
 Result<void> PullLink::put_part(ByteView part) {
   Arriving& arriving = *arriving_;
   if (!arriving.body) {
-    const auto begun = parts_.bodies->begin();
+    // What travels compressed is worth keeping so.
+    const auto begun =
+        parts_.bodies->begin(arriving.is_folded ? spool::Codec::lz4 : spool::Codec::none);
     if (!begun) return begun.error();
     arriving.body = *begun;
   }

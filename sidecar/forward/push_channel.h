@@ -77,6 +77,7 @@ class PushChannel final : public amqp::ServerChannel, private PushDoor::Link {
     std::optional<Outcome> decided;  // its body is skipped
     bool has_header = false;
     bool is_complete = false;
+    bool is_folded = false;
     std::uint64_t body_size = 0;
     std::uint64_t received = 0;
     Bytes properties;
@@ -108,6 +109,7 @@ class PushChannel final : public amqp::ServerChannel, private PushDoor::Link {
   Result<void> begin_content(ByteView payload);
   void begin_body();
   void refuse(const Error& why);
+  Result<void> on_piece(ByteView piece);
   Result<void> add_to_parts(ByteView payload);
   Result<void> flush_part();
   Result<void> finish();

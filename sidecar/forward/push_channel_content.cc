@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "sidecar/forward/folding.h"
 #include "sidecar/forward/push_channel.h"
 #include "sidecar/forward/push_hops.h"
 
@@ -56,6 +57,8 @@ Result<void> PushChannel::begin_content(ByteView payload) {
   if (!header) return header.error();
   if (header->class_id != amqp::kBasicClass)
     return Error{Errc::unexpected, "a content header of class " + std::to_string(header->class_id)};
+  if (header->weight > amqp::kFoldedWeight)
+    return Error{Errc::unexpected, "a body that is folded in an unknown way"};
   // Checked once here, so that what is kept can be read by whoever delivers it.
   if (const auto properties = queue::Properties::decode(header->properties); !properties)
     return properties.error();
@@ -68,6 +71,7 @@ Result<void> PushChannel::begin_content(ByteView payload) {
   push.unanswered += 1;
   push.unanswered_bytes += size;
   receiving.has_header = true;
+  receiving.is_folded = header->weight == amqp::kFoldedWeight;
   receiving.body_size = size;
   receiving.is_complete = size == 0;
   receiving.properties.assign(header->properties.begin(), header->properties.end());
@@ -93,7 +97,7 @@ void PushChannel::begin_body() {
   }
   if (const auto may = receiving.push->queue->may_put(receiving.body_size); !may)
     return refuse(may.error());
-  const auto begun = context_.registry.spool().begin_body();
+  const auto begun = context_.registry.spool().begin_body(queue::codec_of(*receiving.push->queue));
   if (!begun) return refuse(begun.error());
   receiving.body_id = *begun;
 }
@@ -116,8 +120,14 @@ void PushChannel::drop_body() {
 Result<void> PushChannel::on_body(ByteView payload) {
   if (!receiving_ || !receiving_->has_header)
     return Error{Errc::unexpected, "a content body comes without its header"};
+  if (receiving_->is_complete) return finish();  // offered again
+  if (!receiving_->is_folded) return on_piece(payload);
+  const auto piece = unfold(payload, session_.frame_max());
+  return piece ? on_piece(piece->view()) : piece.error();
+}
+
+Result<void> PushChannel::on_piece(ByteView payload) {
   Receiving& receiving = *receiving_;
-  if (receiving.is_complete) return finish();  // offered again
   if (payload.size() > receiving.body_size - receiving.received)
     return Error{Errc::bad_frame, "a body longer than its header says"};
   if (receiving.body_id != 0) {

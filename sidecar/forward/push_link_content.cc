@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "sidecar/forward/folding.h"
 #include "sidecar/forward/push_link.h"
 
 namespace pannier::forward {
@@ -59,10 +60,12 @@ void PushLink::send_put(const PushQueuePtr& push, PushQueue::Put& put) {
   method_.routing_key = message.routing_key();
   method_.attributes.text = as_text(message.attributes);
   const bool is_whole = message.parts == 0;
-  const auto sent =
-      is_whole
-          ? session_->send(kPushChannel, method_, message.properties(), message.body)
-          : session_->begin_send(kPushChannel, method_, message.properties(), message.body_size);
+  amqp::Fold fold =
+      fold_for(*push->queue, codecs_in(session_->server_properties()), message.body_size);
+  const auto sent = is_whole ? session_->send(kPushChannel, method_, message.properties(),
+                                              message.body, std::move(fold))
+                             : session_->begin_send(kPushChannel, method_, message.properties(),
+                                                    message.body_size, std::move(fold));
   if (!sent) {  // the other side's frames are too small for it
     push->note_unfit(put);
     unfit_.emplace_back(push, delivery.sequence);

@@ -9,6 +9,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// By the reasons of x-death.
+Json of_deaths(const QueueNumbers& numbers) {
+  return {{"rejected", numbers.rejected},
+          {"expired", numbers.expired},
+          {"maxlen", numbers.dropped},
+          {"delivery_limit", numbers.delivery_limit}};
+}
+
 Json of_queue(const AdminQueue& queue) {
   const QueueNumbers& numbers = queue.numbers;
   Json json{{"name", queue.name},
@@ -31,7 +39,16 @@ Json of_queue(const AdminQueue& queue) {
                       {"deadLettered", numbers.dead_lettered},
                       {"dropped", numbers.dropped},
                       {"refused", numbers.refused},
-                      {"lost", queue.lost}};
+                      {"lost", queue.lost},
+                      {"deaths", of_deaths(numbers)}};
+  return json;
+}
+
+Json of_encryption(const AdminEncryption& encryption) {
+  Json json{{"currentKey", encryption.current},
+            {"keysInUse", encryption.in_use},
+            {"required", encryption.required}};
+  if (!encryption.error.empty()) json["error"] = encryption.error;
   return json;
 }
 
@@ -66,6 +83,8 @@ std::string to_json(const AdminStatus& status) {
       {"bytes", status.spool.bytes},     {"max", status.spool.bytes_max},
       {"live", status.spool.bytes_live}, {"segments", status.spool.segments},
       {"full", status.spool.full},       {"corruptRecords", status.spool.corrupt_records}};
+  if (status.spool.encryption)
+    json["spool"]["encryption"] = of_encryption(*status.spool.encryption);
   Json& certificates = json["certificates"] = Json::array();
   for (const AdminCertificate& each : status.certificates)
     certificates.push_back({{"use", each.use}, {"expiresAt", rfc3339(each.expires_ms)}});

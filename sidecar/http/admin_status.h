@@ -36,6 +36,13 @@ struct AdminCertificate {
   std::int64_t expires_ms = 0;
 };
 
+struct AdminEncryption {
+  std::uint32_t current = 0;          // the key of what is new; 0: none
+  std::vector<std::uint32_t> in_use;  // that segments need; 0 stands for plain ones
+  bool required = false;
+  std::string error;  // why the folder of keys cannot be used as it is; empty: it can
+};
+
 struct AdminSpool {
   std::uint64_t bytes = 0;  // of its files
   std::uint64_t bytes_max = 0;
@@ -43,6 +50,7 @@ struct AdminSpool {
   std::uint64_t segments = 0;
   std::uint64_t corrupt_records = 0;
   bool full = false;  // publishes are refused
+  std::optional<AdminEncryption> encryption;
 };
 
 struct AdminStatus {

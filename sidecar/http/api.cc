@@ -89,6 +89,9 @@ Result<Plan> ApiHandler::plan(const Request& head) {
     plan.body_bytes_max = is_document ? limits_.batch_bytes_max : limits_.message_bytes_max;
     plan.takes_parts = !is_document;
   }
+  if (plan.takes_parts)
+    if (const auto queue = registry_.find_queue(route.queue, 0))
+      plan.compression = (*queue)->settings().compression;
   return plan;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sidecar/queue/codec.h"
+
 namespace pannier::http {
 namespace {
 
@@ -81,7 +83,7 @@ bool BodyIntake::flush() {
   if (bytes_->empty()) return true;
   spool::Spool& spool = registry_.spool();
   if (body_id_ == 0) {
-    auto body = spool.begin_body();
+    auto body = spool.begin_body(queue::codec_of(plan_.compression));
     if (!body) {
       waits_ = body.error().code == Errc::spool_busy;
       if (!waits_) fail(body.error());

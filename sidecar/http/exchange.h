@@ -77,7 +77,8 @@ struct Plan {
   Login login = Login::required;
   std::uint64_t body_bytes_max = 0;  // more is 413
   bool takes_parts = false;  // beyond HttpLimits::part_bytes the body goes to the spool in parts
-  bool may_upgrade = false;  // to a WebSocket; elsewhere asking for one is 501
+  Compression compression = Compression::none;  // of such parts, as their queue asks
+  bool may_upgrade = false;                     // to a WebSocket; elsewhere asking for one is 501
 };
 
 class Handler {

@@ -42,6 +42,8 @@ struct QueueCounters {
   std::uint64_t returned = 0;  // nacked, timed out, or left by a consumer
   std::uint64_t dropped = 0;   // by DropHead
   std::uint64_t expired = 0;
+  std::uint64_t rejected = 0;        // for good, by a consumer
+  std::uint64_t delivery_limit = 0;  // delivered in vain too often
   std::uint64_t dead_lettered = 0;
   std::uint64_t refused = 0;     // publishes, by a limit
   std::uint64_t lost = 0;        // damaged on disk

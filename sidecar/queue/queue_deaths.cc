@@ -10,6 +10,15 @@ constexpr std::size_t kDyingLoadMax = 32;   // read at once
 constexpr std::size_t kBuriedAtOnce = 256;  // in a turn
 constexpr std::chrono::seconds kBuryRetry{1};
 
+void note_death(QueueCounters& counters, Death why) {
+  switch (why) {
+    case Death::rejected: ++counters.rejected; return;
+    case Death::expired: ++counters.expired; return;
+    case Death::max_length: ++counters.dropped; return;
+    case Death::delivery_limit: ++counters.delivery_limit; return;
+  }
+}
+
 }  // namespace
 
 // Nothing waits where dead letters go nowhere.
@@ -17,8 +26,7 @@ bool Queue::may_die() const { return !settings_.dead_letter || dying_.size() < k
 
 // The item is out of every list and count.
 void Queue::let_die(Item item, Death why, std::string nack_reason) {
-  if (why == Death::max_length) ++counters_.dropped;
-  if (why == Death::expired) ++counters_.expired;
+  note_death(counters_, why);
   if (!settings_.dead_letter) {
     drop_copy(item);
     settle(item.entry);

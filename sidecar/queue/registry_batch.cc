@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "sidecar/queue/codec.h"
 #include "sidecar/queue/registry.h"
 #include "sidecar/queue/registry_errors.h"
 
@@ -65,7 +66,7 @@ Result<Commit> Registry::put_batch(Queue& queue, std::span<const MessagePtr> mes
   group.clear();
   for (const MessagePtr& message : messages) {
     const spool::Target target = queue.target_for(*message);
-    group.publish(content_of(*message), {&target, 1});
+    group.publish(content_of(*message, codec_of(queue)), {&target, 1});
   }
   if (!ids.empty()) dedup_.put(group, ids);
   auto commit = context_.spool.append(group);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "sidecar/queue/codec.h"
 #include "sidecar/queue/registry.h"
 #include "sidecar/queue/registry_errors.h"
 
@@ -61,7 +62,9 @@ Result<void> Registry::dead_letter(Queue& from, const spool::Entry& entry,
   }
   if (refusal && journaled.empty() && in_memory.empty()) return *refusal;
   spool::Group group;
-  if (!targets.empty()) group.publish(content_of(*dead), targets);
+  // As compressed as it was: in a full spool a dead letter has the room that it leaves behind.
+  const spool::Codec codec = std::max(codec_for(journaled), codec_of(from));
+  if (!targets.empty()) group.publish(content_of(*dead, codec), targets);
   if (entry.segment != 0) group.settle(entry);
   if (!group.empty())
     if (auto commit = context_.spool.append(group); !commit) return commit.error();

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "sidecar/queue/codec.h"
 #include "sidecar/queue/registry.h"
 #include "sidecar/queue/registry_errors.h"
 
@@ -106,7 +107,7 @@ Result<Commit> Registry::journal(const Choice& choice, const MessagePtr& message
   // Taken for as long as it is used: whoever is handed the message may publish another.
   spool::Group group = std::exchange(group_, {});
   group.clear();
-  group.publish(content_of(*message), choice.targets);
+  group.publish(content_of(*message, codec_for(choice.journaled)), choice.targets);
   if (!choice.ids.empty()) dedup_.put(group, choice.ids);
   auto commit = context_.spool.append(group);
   if (!commit) return commit;

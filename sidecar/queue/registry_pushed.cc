@@ -1,3 +1,4 @@
+#include "sidecar/queue/codec.h"
 #include "sidecar/queue/registry.h"
 
 namespace pannier::queue {
@@ -69,7 +70,7 @@ Result<Taken> Registry::take_journaled(Queue& queue, const PushSource& source,
       continue;
     }
     const spool::Target target = target_of(queue, each);
-    group.publish(content_of(*each.message), {&target, 1});
+    group.publish(content_of(*each.message, codec_of(queue)), {&target, 1});
     journaled.push_back(i);
     bytes = with;
   }
@@ -120,7 +121,7 @@ Result<void> Registry::put_unsynced(Queue& queue, const Pushed& pushed) {
   if (!queue.keeps_in_memory(*pushed.message)) {
     spool::Group group;
     const spool::Target target = target_of(queue, pushed);
-    group.publish(content_of(*pushed.message), {&target, 1});
+    group.publish(content_of(*pushed.message, codec_of(queue)), {&target, 1});
     if (auto commit = context_.spool.append(group); !commit) return commit.error();
     queue.put(group.entries().front(), pushed.message);
     return {};

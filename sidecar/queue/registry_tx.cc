@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "sidecar/queue/codec.h"
 #include "sidecar/queue/registry.h"
 
 namespace pannier::queue {
@@ -88,11 +89,15 @@ class Registry::Committing {
   void stage(Put& put) {
     const bool is_memory = put.queue->settings().durability == Durability::memory;
     put.is_in_spool = !is_memory || !stays_in_memory_;
-    if (put.is_in_spool) targets_.push_back(put.queue->target_for(**put.message));
+    if (put.is_in_spool) {
+      targets_.push_back(put.queue->target_for(**put.message));
+      codec_ = std::max(codec_, codec_of(*put.queue));
+    }
     const bool is_last_of_message = &put == &puts_.back() || (&put + 1)->message != put.message;
     if (!is_last_of_message || targets_.empty()) return;
-    group_.publish(content_of(**put.message), targets_);
+    group_.publish(content_of(**put.message, codec_), targets_);
     targets_.clear();
+    codec_ = spool::Codec::none;
     ++journaled_;
   }
 
@@ -121,7 +126,8 @@ class Registry::Committing {
   std::unordered_map<Queue*, std::uint64_t> refusals_;
   std::vector<Queue*> had_;  // a message before
   Deduplication::Growth ids_;
-  std::vector<spool::Target> targets_;
+  std::vector<spool::Target> targets_;  // of the message that is being staged
+  spool::Codec codec_ = spool::Codec::none;
   spool::Group group_;
   std::uint64_t memory_ = 0;
   std::uint64_t journaled_ = 0;

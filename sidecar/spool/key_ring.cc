@@ -42,6 +42,19 @@ std::optional<std::uint32_t> number_in(std::string_view text) {
   return number;
 }
 
+// Who can write a key, or which one is used, can read what is encrypted with it. The folder of a
+// Secret's volume is anybody's to write by its mode, and sticky: nobody takes files of others away.
+Result<void> check_owner_writes(const std::string& path) {
+  using std::filesystem::perms;
+  std::error_code failed;
+  const perms mode = std::filesystem::status(path, failed).permissions();
+  if (failed) return Error{Errc::bad_config, path + ": " + failed.message()};
+  const bool is_owners = (mode & (perms::group_write | perms::others_write)) == perms::none;
+  if (is_owners || (mode & perms::sticky_bit) != perms::none) return {};
+  return Error{Errc::bad_config,
+               path + ": others than its owner may write it; take that from them (chmod go-w)"};
+}
+
 int digit_of(char text) {
   if (text >= '0' && text <= '9') return text - '0';
   if (text >= 'a' && text <= 'f') return text - 'a' + 10;
@@ -79,6 +92,7 @@ class Loader {
          at.increment(failed))
       if (auto done = look_at(at->path().filename().string()); !done) return done.error();
     if (failed) return Error{Errc::bad_config, folder_ + ": " + failed.message()};
+    if (auto safe = check_owner_writes(folder_); !safe) return safe.error();
     if (!current_)
       return Error{Errc::bad_config, folder_ +
                                          ": no file 'current' says which key to use; put the "
@@ -98,6 +112,7 @@ class Loader {
       return Error{Errc::bad_config, path +
                                          ": a key's file is named by its number, from 1 on, and "
                                          "nothing else belongs here"};
+    if (auto safe = check_owner_writes(path); !safe) return safe;
     auto text = read_file(path, kFileBytesMax);
     if (!text) return Error{Errc::bad_config, text.error().detail};
     const Secret secret(std::move(*text));
@@ -136,6 +151,11 @@ bool KeyRing::agrees_with(const KeyRing& other, std::uint32_t id) const {
   if (ours == keys_.end() || theirs == other.keys_.end())
     return ours == keys_.end() && theirs == other.keys_.end();
   return CRYPTO_memcmp(ours->second.data(), theirs->second.data(), ours->second.size()) == 0;
+}
+
+bool KeyRing::is_same_as(const KeyRing& other) const {
+  return current_ == other.current_ && keys_.size() == other.keys_.size() &&
+         std::ranges::all_of(keys_, [&](const auto& key) { return agrees_with(other, key.first); });
 }
 
 std::shared_ptr<const SegmentKey> KeyRing::key_of(const SegmentHeader& header) const {

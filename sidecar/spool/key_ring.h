@@ -3,8 +3,9 @@
 //
 // Read from a folder of files: one a key, named by its number (1 or more, in decimal) with 32 bytes
 // or their 64 hex digits in it; and `current`, the number that new segments use, 0 for none. Names
-// that begin with a dot are not looked at. Immutable; any thread. Key bytes are wiped with the last
-// owner, and no error and no log line holds any. A reload is a new KeyRing: Spool::use_keys.
+// that begin with a dot are not looked at. What others than its owner can write is refused.
+// Immutable; any thread. Key bytes are wiped with the last owner, and no error and no log line
+// holds any. A reload is a new KeyRing: Spool::use_keys.
 #pragma once
 
 #include <map>
@@ -34,6 +35,8 @@ class KeyRing {
   bool has(std::uint32_t id) const { return keys_.contains(id); }
   // Both have it and it is the same, or neither does.
   bool agrees_with(const KeyRing& other, std::uint32_t id) const;
+  // The same keys under the same numbers, and the same one is current.
+  bool is_same_as(const KeyRing& other) const;
   // For the life of the segment that the header names; null if the key is not here or none is
   // named.
   std::shared_ptr<const SegmentKey> key_of(const SegmentHeader& header) const;

@@ -2,13 +2,13 @@
 
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
+#include <sys/random.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 #include "common/openssl_handle.h"
-#include "common/random.h"
 
 namespace pannier::spool {
 namespace {
@@ -36,6 +36,12 @@ const EVP_CIPHER* aes_256_gcm() {
   static const CipherHandle cipher(EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr));
   must(cipher != nullptr);
   return cipher.get();
+}
+
+// From the kernel, for each record: a machine that is copied while it runs has the state of a
+// generator in our memory twice, and both would go on with the same numbers in the same segment.
+void fill_nonce(std::byte* to) {
+  must(::getrandom(to, kNonceSize, 0) == static_cast<ssize_t>(kNonceSize));
 }
 
 Bytes info_of(const SegmentHeader& header) {
@@ -74,7 +80,7 @@ SegmentKey::~SegmentKey() { OPENSSL_cleanse(key_.data(), key_.size()); }
 void SegmentKey::seal(ByteView aad, std::span<const ByteView> plain, std::byte* to) const {
   const CipherContext context(EVP_CIPHER_CTX_new());
   must(context != nullptr);
-  fill_random({to, kNonceSize});
+  fill_nonce(to);
   must(EVP_EncryptInit_ex2(context.get(), aes_256_gcm(), raw(key_.data()), raw(to), nullptr) == 1);
   int got = 0;
   must(EVP_EncryptUpdate(context.get(), nullptr, &got, raw(aad.data()),

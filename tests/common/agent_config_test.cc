@@ -122,6 +122,13 @@ TEST(AgentConfig, RefusesWhatItCannotHonourWithItsPlace) {
   EXPECT_THAT(config_error("spool: {segmentBytes: 1048577}"),
               HasSubstr("expected a multiple of 4Ki"));
   EXPECT_THAT(config_error("spool: {maxBytes: 17Mi}"), HasSubstr("at least 4 segments"));
+  EXPECT_THAT(config_error("spool: {encryption: {required: true}}"),
+              HasSubstr("spool.encryption.keys: expected an absolute path"));
+  EXPECT_THAT(config_error("spool: {encryption: {keys: keys}}"),
+              HasSubstr("spool.encryption.keys: expected an absolute path"));
+  EXPECT_THAT(config_error("spool: {encryption: {keys: /keys, key: abc}}"),
+              HasSubstr("spool.encryption.key: expected a known key"));
+  EXPECT_EQ(config_error("spool: {encryption: {keys: /keys}}"), "no error");
   EXPECT_THAT(config_error("listeners: {control: {socket: /" + std::string(107, 'x') + "}}"),
               HasSubstr("at most 107 bytes"));
   EXPECT_THAT(config_error("local: {policyFile: /p}"),

@@ -30,7 +30,7 @@ inline AgentConfig full_config() {
   config.listeners.control_socket = "/run/c.sock";
   config.folders = {"/run/app", "/run/agent", "/data/spool"};
   config.local = LocalFiles{"/p.yaml", "/m.yaml", "/tls.crt", "/tls.key", "/ca.crt"};
-  config.spool = {10ull << 30, 32ull << 20, 1ull << 30};
+  config.spool = {10ull << 30, 32ull << 20, 1ull << 30, AgentEncryption{"/keys", true}};
   AgentLimits& limits = config.limits;
   limits = {1,
             2,

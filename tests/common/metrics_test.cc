@@ -85,6 +85,32 @@ TEST(Metrics, ShowsTheNumbersOfEachQueue) {
   EXPECT_THAT(lines, Contains("pannier_messages_redelivered_total{queue=\"bills\"} 2"));
 }
 
+TEST(Metrics, CountsDeathsByTheirReason) {
+  Metrics metrics("1.2.3", "abc");
+  metrics.set_queue_source([](const Metrics::ShowQueue& show) {
+    show("orders",
+         {.expired = 1, .dead_lettered = 10, .dropped = 2, .rejected = 3, .delivery_limit = 4});
+  });
+  const auto lines = lines_of(metrics);
+  const std::string died = "pannier_messages_died_total{queue=\"orders\",reason=";
+  EXPECT_THAT(lines, Contains(died + "\"expired\"} 1"));
+  EXPECT_THAT(lines, Contains(died + "\"maxlen\"} 2"));
+  EXPECT_THAT(lines, Contains(died + "\"rejected\"} 3"));
+  EXPECT_THAT(lines, Contains(died + "\"delivery_limit\"} 4"));
+  EXPECT_THAT(lines, Contains("pannier_messages_dead_lettered_total{queue=\"orders\"} 10"));
+}
+
+TEST(Metrics, ShowsWhichKeysTheSpoolNeeds) {
+  Metrics metrics("1.2.3", "abc");
+  metrics.spool_keys = {0, 7};
+  metrics.spool_keys_unusable.set(1);
+  EXPECT_THAT(lines_of(metrics), Contains("pannier_spool_key_in_use{key=\"0\"} 1"));
+  EXPECT_THAT(lines_of(metrics), Contains("pannier_spool_key_in_use{key=\"7\"} 1"));
+  EXPECT_THAT(lines_of(metrics), Contains("pannier_spool_keys_unusable 1"));
+  metrics.spool_keys = {7};
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("key=\"0\"")));
+}
+
 TEST(Metrics, ForgetsTheSeriesOfAQueueThatHasGone) {
   Metrics metrics("1.2.3", "abc");
   std::set<std::string> queues{"orders", "bills"};

@@ -32,6 +32,7 @@ class World {
     PolicyQueue wanted;
     wanted.uid = "uid-orders";
     wanted.name = "orders";
+    wanted.storage.compression = static_cast<Compression>(seed / 2 % 3);
     policy_.queues = {wanted};
     for (const auto& node : nodes_) {
       node->puller->apply(members_);
@@ -96,6 +97,8 @@ class World {
     taker.on_delivery = [this](const queue::Delivery& delivery) {
       const bool is_new = held_.insert(id_of(delivery)).second;
       EXPECT_TRUE(is_new || is_lenient_) << id_of(delivery) << " is handed out twice";
+      const std::string_view body = delivery.message->body.text();
+      EXPECT_EQ(body.find_first_not_of('x'), std::string_view::npos) << id_of(delivery);
     };
     at.orders->add_consumer(taker);
     return taker;

@@ -27,6 +27,7 @@ class WorldDialer final : public LinkDialer {
   void cut(const Node& to);
   void on_time(Clock::time_point now);
   std::map<std::string, Node*> nodes;
+  std::uint64_t carried = 0;  // bytes, both ways
 
  private:
   const std::string pod_;
@@ -162,6 +163,7 @@ class WorldDialer::Connection final : public net::Dialled {
     const bool moves = size > 0 && to.wants_bytes();
     if (moves) {
       static_cast<void>(to.on_bytes(ByteView(held).first(size)));
+      dialer_.carried += size;
       held.erase(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(size));
     }
     from.on_sent(held.size());

@@ -36,6 +36,7 @@ class World {
     wanted.uid = "uid-orders";
     wanted.name = "orders";
     wanted.durability = is_memory_ ? Durability::memory : Durability::disk;
+    wanted.storage.compression = static_cast<Compression>(seed / 2 % 3);
     if (is_hosts_) wanted.forward_mode = ForwardMode::hosts;
     policy_.queues = {wanted};
     for (std::size_t at = 0; at < nodes_.size(); ++at) start(at);
@@ -166,6 +167,8 @@ class World {
       if (!delivery.redelivered) ++fate.unflagged;
       EXPECT_LE(fate.unflagged, 1) << id << " comes twice, unflagged, now at " << at.pod;
       got_[at.pod].push_back(std::stoi(id));
+      const std::string_view body = delivery.message->body.text();
+      EXPECT_EQ(body.find_first_not_of('x'), std::string_view::npos) << id;
     };
     at.orders->add_consumer(taker);
     return taker;

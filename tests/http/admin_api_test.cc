@@ -203,7 +203,8 @@ TEST(AdminStatusJson, ShowsAllThatTheOperatorMakesStatusOf) {
   status.queues[1].name = "bad\xff";
   status.links = {{"shop-1", "pull", {7, 2.5, 9}}, {"shop-2", "push", {}}};
   status.certificates = {{"peer", 3'000}};
-  status.spool = {100, 1'000, 50, 2, 0, true};
+  status.queues[0].numbers.rejected = 6;
+  status.spool = {100, 1'000, 50, 2, 0, true, AdminEncryption{7, {0, 6}, true, "no key 7"}};
   const auto json = nlohmann::json::parse(to_json(status), nullptr, false);
   ASSERT_FALSE(json.is_discarded());
   EXPECT_EQ(json["phase"], "draining");
@@ -223,12 +224,19 @@ TEST(AdminStatusJson, ShowsAllThatTheOperatorMakesStatusOf) {
   EXPECT_EQ(json["links"]["push"].size(), 1u);
   EXPECT_EQ(json["certificates"][0]["expiresAt"], "1970-01-01T00:00:03.000Z");
   EXPECT_EQ(json["spool"]["full"], true);
+  EXPECT_EQ(json["queues"][0]["counters"]["deaths"]["rejected"], 6);
+  const auto& encryption = json["spool"]["encryption"];
+  EXPECT_EQ(encryption["currentKey"], 7);
+  EXPECT_EQ(encryption["keysInUse"], nlohmann::json({0, 6}));
+  EXPECT_EQ(encryption["required"], true);
+  EXPECT_EQ(encryption["error"], "no key 7");
 }
 
 TEST(AdminStatusJson, AnAgentWithoutAnythingShowsEmptyLists) {
   const auto json = nlohmann::json::parse(to_json({}), nullptr, false);
   for (const char* const list : {"queues", "certificates"}) EXPECT_TRUE(json[list].is_array());
   EXPECT_TRUE(json["links"]["pull"].is_array());
+  EXPECT_FALSE(json["spool"].contains("encryption"));
 }
 
 }  // namespace

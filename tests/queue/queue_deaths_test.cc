@@ -45,6 +45,7 @@ TEST(QueueDeaths, SendARejectedMessageWhereItBelongs) {
   agent.turn();
   EXPECT_TRUE(queue->empty());
   EXPECT_EQ(queue->status().counters.dead_lettered, 1u);
+  EXPECT_EQ(queue->status().counters.rejected, 1u);
   auto letter = agent.get(*dead);
   ASSERT_TRUE(letter);
   EXPECT_EQ(letter->message->body.text(), "x");
@@ -101,6 +102,9 @@ TEST(QueueDeaths, ComeFromExpiryLimitsAndFailedDeliveries) {
   }
   EXPECT_EQ(limit->ready(), 0u);
   EXPECT_EQ(two->ready(), 1u);
+  EXPECT_EQ(ttl->status().counters.expired, 1u);
+  EXPECT_EQ(two->status().counters.dropped, 1u);
+  EXPECT_EQ(limit->status().counters.delivery_limit, 1u);
   TestConsumer consumer(10);
   dead->add_consumer(consumer);
   agent.turn();

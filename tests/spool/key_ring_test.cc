@@ -92,6 +92,39 @@ TEST_F(KeyRingFolder, IsRefusedWithAFileThatIsNoKey) {
   }
 }
 
+TEST_F(KeyRingFolder, IsRefusedIfOthersCouldPutAKeyOfTheirsThere) {
+  put("current", "1");
+  put("1", raw_);
+  for (const char* name : {"/1", "/current", ""}) {
+    const mode_t good = *name == 0 ? 0700 : 0400;
+    for (const mode_t bad : {0622, 0606, 0660}) {
+      ASSERT_EQ(::chmod((folder_ + name).c_str(), bad | good), 0);
+      refused_with("others than its owner may write it");
+    }
+    ASSERT_EQ(::chmod((folder_ + name).c_str(), good), 0);
+  }
+  ASSERT_EQ(::chmod((folder_ + "/1").c_str(), 0444), 0);
+  ASSERT_EQ(::chmod(folder_.c_str(), 01777), 0) << "as a Secret's volume is";
+  const auto ring = KeyRing::load(folder_);
+  EXPECT_TRUE(ring) << ring.error().detail;
+}
+
+TEST_F(KeyRingFolder, TellsWhetherAnythingHasChanged) {
+  put("current", "1");
+  put("1", raw_);
+  const auto ring = *KeyRing::load(folder_);
+  EXPECT_TRUE(ring->is_same_as(**KeyRing::load(folder_)));
+  put("2", raw_);
+  const auto two = *KeyRing::load(folder_);
+  EXPECT_FALSE(two->is_same_as(*ring));
+  EXPECT_FALSE(ring->is_same_as(*two));
+  put("current", "2");
+  EXPECT_FALSE(two->is_same_as(**KeyRing::load(folder_)));
+  put("current", "1");
+  put("2", std::string(32, 'z'));
+  EXPECT_FALSE(two->is_same_as(**KeyRing::load(folder_)));
+}
+
 TEST_F(KeyRingFolder, IsRefusedIfItIsNotThere) {
   folder_ += "/nowhere";
   refused_with(folder_);

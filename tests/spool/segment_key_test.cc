@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/rand.h>
 
 #include <functional>
 #include <set>
 
 #include "common/crc32c.h"
+#include "common/random.h"
 #include "sidecar/spool/journal.h"
 #include "sidecar/spool/record_io.h"
 
@@ -104,6 +106,35 @@ TEST(SegmentKey, GivesBackWhatWasWrittenAndWritesItOtherwiseEachTime) {
     EXPECT_EQ(bytes.text().find("large"), std::string_view::npos);
   }
 }
+
+// OpenSSL's generator, as it is in the memory of two machines of which one is a copy of the other,
+// made while it ran.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+TEST(SegmentKey, TakesItsNoncesFromNoGeneratorThatACopyOfAMachineWouldShare) {
+  static const RAND_METHOD copied{nullptr,
+                                  [](unsigned char* to, int size) {
+                                    std::fill_n(to, size, 7);
+                                    return 1;
+                                  },
+                                  nullptr,
+                                  nullptr,
+                                  nullptr,
+                                  nullptr};
+  const RecordKeys keys = keys_of(header_of(5, 3));
+  ASSERT_EQ(RAND_set_rand_method(&copied), 1);
+  Salt salt{};
+  fill_random(salt);
+  ASSERT_EQ(salt[0], std::byte{7}) << "it is not the generator that is asked";
+  std::set<std::string> nonces;
+  for (int i = 0; i < 100; ++i) {
+    const Slice record = written(part_header(keys), keys);
+    nonces.emplace(record.part(RecordHeader::kSize, RecordHeader::kNonceSize).text());
+  }
+  RAND_set_rand_method(nullptr);
+  EXPECT_EQ(nonces.size(), 100u);
+}
+#pragma GCC diagnostic pop
 
 TEST(SegmentKey, OpensNoRecordOfAnotherKeyLifeOrSegment) {
   const SegmentHeader header = header_of(7, 3);

@@ -72,6 +72,36 @@ TEST_F(SpoolCrash, KeepsThemEncryptedToo) {
   EXPECT_GT(counts.compacted_bytes, 0u);
 }
 
+// Over whole lives of spools, with recovery, compaction and recycled files in between, and keys
+// that go as soon as they are not needed.
+TEST_F(SpoolCrash, UsesNoNonceTwiceAndNoKeyThatItSaidWasNotNeeded) {
+  ModelCounts counts;
+  std::size_t records = 0, retired = 0, reused = 0;
+  for (std::uint64_t seed = 3000; seed < 3040; ++seed) {
+    NonceLog nonces;
+    ModelKeys keys;
+    ModelRun run;
+    run.seed = seed;
+    run.lives = 8;
+    run.codecs = {Codec::none, Codec::lz4};
+    run.options.requires_encryption = true;
+    run.options.files.bytes_max = 16 * run.options.files.segment_bytes;
+    run.nonces = &nonces;
+    run.keys = &keys;
+    ASSERT_THAT(run_model(run, counts), IsEmpty());
+    ASSERT_EQ(nonces.repeated, 0u) << seed;
+    ASSERT_EQ(nonces.plain, 0u) << seed;
+    records += nonces.nonces.size();
+    retired += keys.retired;
+    reused = std::max(reused, nonces.segments_per_file_max());
+  }
+  // The runs went through what they are for.
+  EXPECT_GT(records, 20'000u);
+  EXPECT_GT(retired, 20u);
+  EXPECT_GE(reused, 2u) << "no file was used again";
+  EXPECT_GT(counts.compacted_bytes, 0u);
+}
+
 TEST_F(SpoolCrash, TheModelNoticesASyncThatDoesNothing) {
   int noticed = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {

@@ -46,7 +46,11 @@ class Model {
     auto disk = std::make_unique<MemoryDisk>(run_.seed);
     for (int life = 0; life < run_.lives && problems_.empty(); ++life) {
       disk->sync_is_a_lie(run_.sync_is_a_lie);
-      SpoolHarness spool(*disk, run_.options);
+      SpoolOptions options = run_.options;
+      if (run_.keys != nullptr) options.keys = run_.keys->ring();
+      std::optional<WatchingDisk> watched;
+      if (run_.nonces != nullptr) watched.emplace(*disk, *run_.nonces);
+      SpoolHarness spool(watched ? static_cast<Disk&>(*watched) : *disk, options);
       if (!spool.is_open()) {
         problem("the spool does not open: " + spool.opened().error().detail);
         break;
@@ -107,6 +111,7 @@ class Model {
   }
 
   void act() {
+    if (run_.keys != nullptr && percent(5)) change_keys();
     const auto draw = below(100);
     if (queues_.empty() || draw < 3) return make_queue();
     if (draw < 45) return publish();
@@ -119,6 +124,11 @@ class Model {
     if (draw < 97) return publish_in_parts();
     if (const auto commit = (*spool_)->flush_settles())
       settles_in_flight_.emplace_back(*commit, std::exchange(settled_, {}));
+  }
+
+  void change_keys() {
+    const auto done = percent(30) ? run_.keys->rotate(**spool_) : run_.keys->retire(**spool_);
+    if (!done) problem("keys are refused: " + done.error().detail);
   }
 
   void note_synced_settles() {

@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/spool/model_keys.h"
 #include "tests/spool/spool_harness.h"
+#include "tests/spool/watching_disk.h"
 
 namespace pannier::spool {
 
@@ -24,6 +26,8 @@ struct ModelRun {
   std::vector<Codec> codecs = {Codec::none};  // of which each message takes one
   bool sync_is_a_lie = false;                 // to see that the model notices
   SpoolOptions options = small_options();
+  NonceLog* nonces = nullptr;  // of every record that is written
+  ModelKeys* keys = nullptr;   // rotated and retired while it lives
 };
 
 struct ModelCounts {
