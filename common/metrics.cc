@@ -64,6 +64,9 @@ constexpr CountColumn<QueueNumbers> kQueueColumns[] = {
      &QueueNumbers::dropped},
     {"pannier_messages_refused_total", "Publishes refused by a limit, and never confirmed.",
      kCounter, &QueueNumbers::refused},
+    {"pannier_messages_deduplicated_total",
+     "Publishes of messages that the queue has had before: confirmed, and not put again.", kCounter,
+     &QueueNumbers::deduplicated},
 };
 
 // How a message can end other than by an ack, with or without a dead letter target.

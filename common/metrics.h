@@ -39,6 +39,7 @@ struct QueueNumbers {
   std::uint64_t dead_lettered = 0;
   std::uint64_t dropped = 0;  // by overflow DropHead
   std::uint64_t refused = 0;  // by a limit: never confirmed
+  std::uint64_t deduplicated = 0;
   std::uint64_t rejected = 0;
   std::uint64_t delivery_limit = 0;  // delivered in vain too often
 };

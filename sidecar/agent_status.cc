@@ -25,6 +25,7 @@ QueueNumbers numbers_of(const queue::QueueStatus& status, std::int64_t now_ms) {
   numbers.dead_lettered = status.counters.dead_lettered;
   numbers.dropped = status.counters.dropped;
   numbers.refused = status.counters.refused;
+  numbers.deduplicated = status.counters.duplicates;
   return numbers;
 }
 

@@ -39,6 +39,7 @@ Json of_queue(const AdminQueue& queue) {
                       {"deadLettered", numbers.dead_lettered},
                       {"dropped", numbers.dropped},
                       {"refused", numbers.refused},
+                      {"deduplicated", numbers.deduplicated},
                       {"lost", queue.lost},
                       {"deaths", of_deaths(numbers)}};
   return json;
