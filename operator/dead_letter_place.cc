@@ -27,24 +27,31 @@ bool may_be_declared(const AgentPod& agent, const DeadLetter& target) {
   });
 }
 
-bool has_place(const NamespaceView& view, const AgentPod& agent, const DeadLetter& target) {
-  const auto takes = [&](const ViewedQueue& each) {
-    return leads_to(target, each) && is_open(each) && serves(agent, each);
-  };
-  return std::ranges::any_of(view.queues, takes) || may_be_declared(agent, target);
+using Places = std::vector<const ViewedQueue*>;
+
+// What the target's name leads to, on one agent or another.
+Places places_of(const NamespaceView& view, const DeadLetter& target) {
+  Places places;
+  for (const ViewedQueue& each : view.queues)
+    if (leads_to(target, each) && !each.is_name_taken) places.push_back(&each);
+  return places;
 }
 
-std::string what_is_missing(const NamespaceView& view, const DeadLetter& target,
+bool has_place(const AgentPod& agent, const DeadLetter& target, const Places& places) {
+  const auto takes = [&](const ViewedQueue* each) {
+    return is_open(*each) && serves(agent, *each);
+  };
+  return std::ranges::any_of(places, takes) || may_be_declared(agent, target);
+}
+
+std::string what_is_missing(const DeadLetter& target, const Places& places,
                             const std::vector<std::string>& agents) {
   const bool is_queue = !target.queue.empty();
   const std::string name = quoted_for_people(is_queue ? target.queue : target.exchange);
-  std::vector<const ViewedQueue*> all;
-  for (const ViewedQueue& each : view.queues)
-    if (leads_to(target, each) && !each.is_name_taken) all.push_back(&each);
-  if (all.empty())
+  if (places.empty())
     return is_queue ? "no MessageQueue of the namespace has the queue name " + name
                     : "no MessageQueue of the namespace is bound to the exchange " + name;
-  if (std::ranges::none_of(all, [](const ViewedQueue* each) { return is_open(*each); }))
+  if (std::ranges::none_of(places, [](const ViewedQueue* each) { return is_open(*each); }))
     return (is_queue ? "the queue " : "what is bound to the exchange ") + name +
            " takes nothing more, as it is being deleted or cannot be read";
   return (is_queue ? "the queue " + name : "nothing that is bound to the exchange " + name) +
@@ -56,13 +63,14 @@ std::string what_is_missing(const NamespaceView& view, const DeadLetter& target,
 std::string dead_letter_problem(const NamespaceView& view, const ViewedQueue& queue) {
   const auto& target = queue.queue.spec.delivery.dead_letter;
   if (!target) return {};
+  const Places places = places_of(view, *target);
   std::vector<std::string> without;
   for (const AgentPod& agent : view.agents)
-    if (serves(agent, queue) && !has_place(view, agent, *target))
+    if (serves(agent, queue) && !has_place(agent, *target, places))
       without.push_back(agent.pod.metadata.name);
   if (without.empty()) return {};
   return "dead letters have no place and stay in this queue: " +
-         what_is_missing(view, *target, without);
+         what_is_missing(*target, places, without);
 }
 
 }  // namespace pannier

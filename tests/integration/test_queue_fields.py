@@ -193,6 +193,23 @@ def test_groups_come_and_go_with_the_manifest(operator):  # noqa: F811
     shop.end()
 
 
+def test_deduplication_comes_and_goes_with_the_manifest(operator):  # noqa: F811
+    one_owner = {"forward": {"mode": "Local"}}
+    shop = Shop(operator, **one_owner)
+    shop.publish(b"1", message_id="a")
+    shop.publish(b"2", message_id="a")
+    shop.change(**one_owner, delivery={"dedup": {}})
+    shop.publish(b"3", message_id="b")
+    shop.publish(b"again", message_id="b")
+    shop.change(**one_owner, delivery={"dedup": {"by": "ProducerSequence", "window": "1h"}})
+    for body, sequence in ((b"4", 7), (b"again", 7), (b"again", 6), (b"5", 8)):
+        shop.publish(body, message_id="b", headers={"x-producer": "p", "x-sequence": sequence})
+    shop.change(**one_owner)
+    shop.publish(b"6", message_id="b", headers={"x-producer": "p", "x-sequence": 7})
+    assert [shop.take()[1] for _ in range(7)] == [b"1", b"2", b"3", b"4", b"5", b"6", None]
+    shop.end()
+
+
 def test_bindings_are_added_and_removed_under_a_client(operator):  # noqa: F811
     def bound_to(*keys):
         return [{"exchange": "events", "type": "topic", "routingKey": key} for key in keys]
