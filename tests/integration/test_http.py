@@ -130,7 +130,7 @@ def test_the_take_of_a_client_that_leaves_amid_a_body_returns(agent):
     async def scenario():
         async with session(agent) as http:
             await answer(http.post("/orders", data=body), 201)
-            for heard in (1, 100_000, 1_000_000):
+            for heard in (1, 100_000):
                 await leave(http, heard)
                 while not (await answer(http.get("/v1/queues/orders")))["ready"]:
                     pass
