@@ -283,8 +283,8 @@ void Metrics::write_agent(Writer& out) const {
   for (const std::uint32_t key : spool_keys) append(keys, {{"key", std::to_string(key)}}, 1);
   out.family(keys);
   out.value("pannier_spool_keys_unusable",
-            "1 while the folder of keys cannot be used; the last ones still count.", kGauge,
-            number(spool_keys_unusable));
+            "Whether the folder of keys cannot be used as it is: the last ones still count.",
+            kGauge, number(spool_keys_unusable));
 
   MetricFamily connections{"pannier_connections", "Open connections.", kGauge, {}};
   append(connections, {{"protocol", "amqp"}}, number(connections_amqp));

@@ -25,7 +25,7 @@ std::string text_of(std::size_t size) {
 class Pair {
  public:
   explicit Pair(Compression compression, bool is_of_this_release = true) {
-    amqp::AmqpLimits limits;
+    amqp::AmqpLimits limits = amqp::small_limits();
     limits.frame_max = 20'000;
     for (const char* pod : {"a", "b"})
       nodes_.push_back(std::make_unique<Node>(pod, random_, limits));

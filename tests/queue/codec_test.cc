@@ -78,8 +78,8 @@ TEST_F(CodecTest, BatchesAndTransactionsAreCompressedToo) {
   EXPECT_LT(grows_by([&] { EXPECT_TRUE(agent_.registry->publish_batch(fast, batch)); }),
             kText.size());
   Transaction transaction;
-  transaction.publishes.push_back({{agent_.find("plain")}, message(kText)});
   transaction.publishes.push_back({{fast}, message(kText)});
+  transaction.publishes.push_back({{agent_.find("plain")}, message(kText)});
   const auto both = grows_by([&] { EXPECT_TRUE(agent_.registry->commit(transaction)); });
   EXPECT_GT(both, kText.size());
   EXPECT_LT(both, 2 * kText.size()) << "each message as its own queue asks";
