@@ -28,6 +28,19 @@ TEST_F(AmqpSession, AdvertisesItsCapabilities) {
             nullptr);
 }
 
+// kombu, and so Celery, compares the product, and takes the numbers of the version as a tuple.
+TEST_F(AmqpSession, SaysTheProductByWhichClientsKnowItsMeaningOfPrefetch) {
+  peer.raw(std::string_view("AMQP\0\0\x09\x01", 8));
+  const auto start = peer.gets<ConnectionStart>(0);
+  const auto text = [&](const char* key) {
+    const queue::Value* value = start.server_properties.find(key);
+    return value != nullptr && value->as_text() != nullptr ? *value->as_text() : "none";
+  };
+  EXPECT_EQ(text("product"), "RabbitMQ");
+  EXPECT_THAT(text("version"), StartsWith("3.13."));
+  EXPECT_THAT(text("platform"), StartsWith("Pannier "));
+}
+
 TEST_F(AmqpSession, OffersExternalOnlyToAVerifiedCertificate) {
   Script with_certificate(agent, {"test", true, false, "spiffe://td/ns/shop/sa/a/pod/1"});
   with_certificate.raw(std::string_view("AMQP\0\0\x09\x01", 8));
