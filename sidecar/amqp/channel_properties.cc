@@ -17,13 +17,17 @@ bool is_expiration(std::string_view text) {
 
 }  // namespace
 
-// Whoever says who they are must be who they are (RabbitMQ's validated user-id).
+// Whoever says who they are must be who they are (RabbitMQ's validated user-id): by the name that
+// they logged in with, which is all a client knows of itself, or by the one that access goes by.
 Result<void> Channel::check_user_id(const queue::Properties& properties) const {
-  if (gate_) return {};  // checked where its publisher is known
-  if (!properties.user_id || *properties.user_id == session_.principal().name) return {};
+  // Through a gate: checked where its publisher is known.
+  if (gate_ || !properties.user_id) return {};
+  const std::string& login = session_.login();
+  const std::string& name = session_.principal().name;
+  if (*properties.user_id == name || (!login.empty() && *properties.user_id == login)) return {};
   return Error{Errc::precondition, "user_id property set to '" + *properties.user_id +
                                        "' but authenticated user was '" +
-                                       session_.principal().name + "'"};
+                                       (login.empty() ? name : login) + "'"};
 }
 
 // RabbitMQ's sender-selected distribution: CC and BCC are lists of further routing keys, and nobody

@@ -2,16 +2,27 @@
 
 namespace pannier::amqp {
 
+namespace {
+
+// Clients choose by these two what a server means where RabbitMQ differs from the specification:
+// kombu takes basic.qos for what the specification says unless the product is this one, and Celery
+// then raises a limit that counts for no consumer it has. Of 4.0 kombu believes the same.
+constexpr const char* kProduct = "RabbitMQ";
+constexpr const char* kProductVersion = "3.13.7";
+
+}  // namespace
+
 queue::Table server_properties(std::string_view version) {
   queue::Table capabilities;
-  for (const char* name : {"publisher_confirms", "exchange_exchange_bindings", "basic.nack",
-                           "consumer_cancel_notify", "connection.blocked",
-                           "authentication_failure_close", "per_consumer_qos", "direct_reply_to"})
+  for (const char* name :
+       {"publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
+        "connection.blocked", "authentication_failure_close", "per_consumer_qos",
+        "consumer_priorities", "direct_reply_to"})
     capabilities.set(name, true);
   queue::Table properties;
-  properties.set("product", std::string("Pannier"));
-  properties.set("version", std::string(version));
-  properties.set("platform", std::string("C++"));
+  properties.set("product", std::string(kProduct));
+  properties.set("version", std::string(kProductVersion));
+  properties.set("platform", "Pannier " + std::string(version));
   properties.set("capabilities", std::move(capabilities));
   return properties;
 }

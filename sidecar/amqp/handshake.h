@@ -13,6 +13,7 @@
 
 namespace pannier::amqp {
 
+// What is spoken is RabbitMQ's dialect, and the product says so; the platform says who speaks it.
 queue::Table server_properties(std::string_view version);
 
 // How one may log in: a listener for agents takes certificates and no password.

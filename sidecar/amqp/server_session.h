@@ -64,6 +64,7 @@ class ServerSession final : public net::Session, public SessionLink {
   void await_sync() override { context_.await_sync(*this); }
   void await_room() override { context_.await_room(*this); }
   const queue::Principal& principal() const override { return principal_; }
+  const std::string& login() const override { return login_; }
   queue::OwnerId owner() const override { return owner_; }
   std::uint32_t frame_max() const override { return frame_max_; }
   Budget& incomplete() override { return incomplete_; }
@@ -119,6 +120,7 @@ class ServerSession final : public net::Session, public SessionLink {
   State state_ = State::header;
   Bytes input_;  // what is not a whole frame yet
   queue::Principal principal_;
+  std::string login_;
   queue::OwnerId owner_ = 0;
   std::uint32_t frame_max_ = 0;
   std::uint16_t channel_max_ = 0;

@@ -125,6 +125,7 @@ Result<void> ServerSession::on_start_ok(ByteView payload) {
     on_authenticated(credentials.error());
     return {};
   }
+  login_ = credentials->user;
   context_.access.authenticate(std::move(*credentials),
                                [alive = alive_](Result<queue::Principal> principal) {
                                  if (*alive != nullptr)

@@ -120,6 +120,7 @@ class SessionLink {
   virtual void await_sync() = 0;
   virtual void await_room() = 0;  // of the spool; then as with a sync
   virtual const queue::Principal& principal() const = 0;
+  virtual const std::string& login() const = 0;  // the name that the client has given
   virtual queue::OwnerId owner() const = 0;
   virtual std::uint32_t frame_max() const = 0;
   virtual Budget& incomplete() = 0;

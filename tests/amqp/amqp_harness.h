@@ -25,11 +25,14 @@ class TestAccess final : public queue::Access {
   void authenticate(queue::Credentials credentials,
                     std::function<void(Result<queue::Principal>)> done) override {
     const bool is_guest = credentials.user == "guest" && credentials.secret == "guest";
+    const bool is_app = credentials.user == "app" && credentials.secret == "secret";
     const bool is_certificate = credentials.kind == queue::Credentials::Kind::certificate;
     if (is_certificate)
       done(queue::Principal{queue::Principal::Kind::agent, credentials.certificate_uri});
     else if (is_guest)
       done(queue::Principal{queue::Principal::Kind::user, "guest"});
+    else if (is_app)  // as the pod's own credential, which stands for its ServiceAccount
+      done(queue::Principal{queue::Principal::Kind::service_account, "checkout"});
     else
       done(Error{Errc::not_authenticated, "unknown user or wrong password"});
   }

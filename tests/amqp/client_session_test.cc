@@ -70,7 +70,7 @@ TEST_F(AmqpClient, ShakesHandsAndKnowsTheServersProperties) {
   EXPECT_TRUE(client->is_open());
   EXPECT_EQ(user.opened, 1);
   ASSERT_NE(client->server_properties().find("product"), nullptr);
-  EXPECT_EQ(*client->server_properties().find("product")->as_text(), "Pannier");
+  EXPECT_EQ(*client->server_properties().find("product")->as_text(), "RabbitMQ");
   EXPECT_EQ(client->tuned().frame_max, agent.context.limits.frame_max) << "the lower of both";
 }
 

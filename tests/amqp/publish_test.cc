@@ -106,6 +106,31 @@ TEST_F(AmqpPublish, RefusesAUserIdThatIsNotTheUsers) {
   expect_channel_error(406, "user_id property set to 'admin' but authenticated user was 'guest'");
 }
 
+TEST_F(AmqpPublish, TakesTheNameOfTheLoginAndThatOfTheServiceAccountForAUserId) {
+  Script app(agent);
+  app.raw(std::string_view("AMQP\0\0\x09\x01", 8)).gets<ConnectionStart>(0);
+  ConnectionStartOk ok;
+  ok.mechanism = "PLAIN";
+  ok.response.text = std::string("\0app\0secret", 11);
+  app.sends(0, ok);
+  const auto tune = app.gets<ConnectionTune>(0);
+  app.sends(0, ConnectionTuneOk{tune.channel_max, tune.frame_max, 0});
+  app.sends(0, ConnectionOpen{"/", "", false}).gets<ConnectionOpenOk>(0);
+  app.opens_channel(1);
+  declares("orders");
+  app.sends(1, ConfirmSelect{}).gets<ConfirmSelectOk>(1);
+  queue::Properties said;
+  for (const char* name : {"app", "checkout"}) {
+    said.user_id = name;
+    app.publishes(1, "", "orders", "x", false, said);
+    agent.turn();
+    app.gets<BasicAck>(1);
+  }
+  said.user_id = "guest";
+  app.publishes(1, "", "orders", "x", false, said);
+  EXPECT_EQ(app.gets<ChannelClose>(1).reply_code, 406);
+}
+
 TEST_F(AmqpPublish, RoutesByCcAndBccAndShowsNobodyBcc) {
   for (const char* name : {"a", "b", "c"}) declares(name);
   const auto keys = [](std::vector<std::string> texts) {

@@ -24,8 +24,22 @@ TEST_F(AmqpSession, AdvertisesItsCapabilities) {
   const auto start = peer.gets<ConnectionStart>(0);
   EXPECT_EQ(start.mechanisms.text, "PLAIN AMQPLAIN");
   ASSERT_NE(start.server_properties.find("capabilities"), nullptr);
-  EXPECT_NE(start.server_properties.find("capabilities")->as_table()->find("publisher_confirms"),
-            nullptr);
+  const queue::Table* capabilities = start.server_properties.find("capabilities")->as_table();
+  EXPECT_NE(capabilities->find("publisher_confirms"), nullptr);
+  EXPECT_NE(capabilities->find("consumer_priorities"), nullptr);
+}
+
+// kombu, and so Celery, compares the product, and takes the numbers of the version as a tuple.
+TEST_F(AmqpSession, SaysTheProductByWhichClientsKnowItsMeaningOfPrefetch) {
+  peer.raw(std::string_view("AMQP\0\0\x09\x01", 8));
+  const auto start = peer.gets<ConnectionStart>(0);
+  const auto text = [&](const char* key) {
+    const queue::Value* value = start.server_properties.find(key);
+    return value != nullptr && value->as_text() != nullptr ? *value->as_text() : "none";
+  };
+  EXPECT_EQ(text("product"), "RabbitMQ");
+  EXPECT_THAT(text("version"), StartsWith("3.13."));
+  EXPECT_THAT(text("platform"), StartsWith("Pannier "));
 }
 
 TEST_F(AmqpSession, OffersExternalOnlyToAVerifiedCertificate) {
