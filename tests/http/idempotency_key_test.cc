@@ -47,12 +47,19 @@ TEST(IdempotencyKey, IsRefusedWhenItIsAnythingElse) {
 
 class ApiIdempotency : public testing::Test {
  protected:
-  void deduplicates(DedupBy by) {
-    queue::QueueSettings settings = queue->settings();
-    settings.dedup.emplace();
-    settings.dedup->by = by;
-    queue->change(settings);
+  void applies(std::optional<DedupBy> by) {
+    PolicyQueue wanted;
+    wanted.uid = "1";
+    wanted.generation = ++generation;
+    wanted.name = "orders";
+    if (by) wanted.delivery.dedup = Dedup{*by, std::chrono::minutes(5), 1'000};
+    Policy policy;
+    policy.queues.push_back(wanted);
+    EXPECT_TRUE(agent.registry->apply(policy));
+    agent.turn();
+    queue = agent.find("orders");
   }
+  ApiIdempotency() { applies({}); }
   void expect_refused(const ApiExchange& sent, std::string_view why) {
     EXPECT_EQ(sent.status(), 409u) << why;
     EXPECT_EQ(sent.json()["code"], "precondition");
@@ -62,13 +69,14 @@ class ApiIdempotency : public testing::Test {
 
   MemoryDisk disk;
   ApiHarness agent{disk};
-  queue::QueuePtr queue = agent.declare("orders");
+  std::uint64_t generation = 0;
+  queue::QueuePtr queue;
 };
 
 TEST_F(ApiIdempotency, IsRefusedWhereNothingIsDeduplicatedNeverIgnored) {
   expect_refused(agent.posts("/orders", "a", {{"Idempotency-Key", "k"}}),
                  "queue 'orders' does not deduplicate");
-  deduplicates(DedupBy::producer_sequence);
+  applies(DedupBy::producer_sequence);
   expect_refused(agent.posts("/orders", "a", {{"Idempotency-Key", "k"}}), "ProducerSequence");
   expect_refused(agent.posts("/unknown", "a", {{"Idempotency-Key", "k"}}), "no queue 'unknown'");
   EXPECT_FALSE(agent.find("unknown")) << "nor is a queue made for it";
@@ -77,7 +85,7 @@ TEST_F(ApiIdempotency, IsRefusedWhereNothingIsDeduplicatedNeverIgnored) {
 }
 
 TEST_F(ApiIdempotency, IsTheMessagesId) {
-  deduplicates(DedupBy::message_id);
+  applies(DedupBy::message_id);
   const auto sent = agent.posts("/orders", "a", {{"Idempotency-Key", "\"k 1\""}});
   const auto same =
       agent.posts("/orders", "a", {{"Idempotency-Key", "k2"}, {"Pannier-Message-Id", "k2"}});
@@ -95,8 +103,50 @@ TEST_F(ApiIdempotency, IsTheMessagesId) {
   EXPECT_EQ(taken.field("Idempotency-Key"), "\"k 1\"");
 }
 
+TEST_F(ApiIdempotency, AnswersARepeatAsTheFirstOnceThatIsSafe) {
+  applies(DedupBy::message_id);
+  const auto first = agent.posts("/orders", "a", {{"Idempotency-Key", "\"k\""}});
+  const auto repeat = agent.posts("/orders", "a", {{"Idempotency-Key", "k"}});
+  const auto by_id = agent.posts("/orders", "a", {{"Pannier-Message-Id", "k"}});
+  EXPECT_EQ(repeat.status(), 0u) << "the first is not safe yet";
+  agent.turn();
+  const Json once = {{"id", "k"}, {"queue", "orders"}, {"durability", "Disk"}};
+  Json again = once;
+  again["duplicate"] = true;
+  EXPECT_EQ(first.status(), 201u);
+  EXPECT_EQ(repeat.status(), 201u);
+  EXPECT_EQ(first.json(), once);
+  EXPECT_EQ(repeat.json(), again);
+  EXPECT_EQ(by_id.json(), again);
+  EXPECT_EQ(queue->status().ready, 1u);
+  const auto after = disk.restart(1, Keep::nothing);
+  ApiHarness found(*after);
+  std::uint64_t ready = 0;  // of a queue that waits for its policy
+  found.registry->for_each(
+      [&ready](const queue::Queue& each, const auto&) { ready += each.status().ready; });
+  EXPECT_EQ(ready, 1u);
+}
+
+TEST_F(ApiIdempotency, LeavesTheBodyOfARepeatToItsRequest) {
+  applies(DedupBy::message_id);
+  agent.posts("/orders", "a", {{"Idempotency-Key", "k"}});
+  const auto body = agent.spool->begin_body();
+  ASSERT_TRUE(agent.spool->append_part(*body, Slice::copy_of(std::string(100'000, 'x'))));
+  Request request;
+  request.method = "POST";
+  request.segments = {"orders"};
+  request.fields = {{"Idempotency-Key", "k"}};
+  request.body_id = *body;
+  request.body_parts = 1;
+  request.body_size = 100'000;
+  const auto repeat = agent.handles(request);
+  agent.turn();
+  EXPECT_EQ(repeat.json()["duplicate"], true);
+  EXPECT_EQ(repeat->request().body_id, *body) << "nobody else ends it";
+}
+
 TEST_F(ApiIdempotency, IsNothingForABatch) {
-  deduplicates(DedupBy::message_id);
+  applies(DedupBy::message_id);
   const auto sent =
       agent.posts("/v1/queues/orders/messages", "{\"body\":1}\n",
                   {{"Content-Type", "application/x-ndjson"}, {"Idempotency-Key", "k"}});

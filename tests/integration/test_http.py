@@ -283,3 +283,27 @@ def test_who_may_not_is_told_403_and_the_policy_counts_at_once(secured):
             assert re.search("orders", problem["detail"])
 
     run(scenario())
+
+
+def test_a_repeat_with_its_key_is_taken_once_also_after_a_kill(tmp_path):
+    async def publish(agent, key):
+        async with app_session(agent) as http:
+            headers = {"Idempotency-Key": key}
+            return await answer(http.post("/orders", data=b"1", headers=headers), 201)
+
+    async def ready(agent):
+        async with app_session(agent) as http:
+            return (await answer(http.get("/v1/queues/orders")))["ready"]
+
+    agent = ConfiguredAgent(tmp_path / "once")
+    agent.policy["queues"][0]["delivery"] = {"dedup": {"by": "MessageId"}}
+    with agent:
+        agent.wait_for("listening", listener="https")
+        first = run(publish(agent, '"a key"'))
+        assert first == {"id": "a key", "queue": "orders", "durability": "Disk"}
+        assert run(publish(agent, '"a key"')) == first | {"duplicate": True}
+        agent.restart_after_kill()
+        agent.wait_for("listening", listener="https")
+        assert run(publish(agent, '"a key"')) == first | {"duplicate": True}
+        assert run(publish(agent, "other"))["id"] == "other"
+        assert run(ready(agent)) == 2

@@ -251,6 +251,25 @@ async def refusals(check):
         await check("GET", target, 403, headers=foreign)
 
 
+def test_a_repeat_is_answered_as_the_document_says(tmp_path):
+    async def scenario(agent):
+        auth = aiohttp.BasicAuth("app", agent.of_app("password"))
+        connector = aiohttp.TCPConnector(ssl=agent.tls())
+        base = agent.of_app("http-url")
+        async with aiohttp.ClientSession(base, connector=connector, auth=auth) as http:
+            check = Checked(http, await document_of(http))
+            headers = {"Idempotency-Key": '"once"'}
+            for target in ("/orders", f"{QUEUE}/messages"):
+                again = await check("POST", target, 201, data=b"x", headers=headers)
+            assert again["duplicate"]
+
+    agent = ConfiguredAgent(tmp_path / "once")
+    agent.policy["queues"][0]["delivery"] = {"dedup": {"by": "MessageId"}}
+    with agent:
+        agent.wait_for("listening", listener="https")
+        run(scenario(agent))
+
+
 def test_who_is_not_known_is_told_as_the_document_says(secured):
     async def scenario():
         connector = aiohttp.TCPConnector(ssl=secured.tls())
