@@ -77,7 +77,9 @@ Result<void> Channel::consume(const BasicConsume& method) {
     return Error{Errc::limit_reached, "attempt to reuse consumer tag '" + tag + "'"};
   if (consumers_.size() >= context_.limits.consumers_per_channel)
     return Error{Errc::limit_reached, "too many consumers on one channel"};
-  if (queue->has_exclusive_consumer() || (method.exclusive && queue->consumers() > 0))
+  const bool has_no_place_for_one =
+      queue->consumers() > 0 || queue->settings().single_active_consumer;
+  if (queue->has_exclusive_consumer() || (method.exclusive && has_no_place_for_one))
     return Error{Errc::access_denied, "queue '" + *name + "' in vhost '/' in exclusive use"};
   std::optional<std::int64_t> priority = 0;
   if (const queue::Value* asked = method.arguments.find("x-priority"))

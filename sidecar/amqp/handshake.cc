@@ -14,9 +14,10 @@ constexpr const char* kProductVersion = "3.13.7";
 
 queue::Table server_properties(std::string_view version) {
   queue::Table capabilities;
-  for (const char* name : {"publisher_confirms", "exchange_exchange_bindings", "basic.nack",
-                           "consumer_cancel_notify", "connection.blocked",
-                           "authentication_failure_close", "per_consumer_qos", "direct_reply_to"})
+  for (const char* name :
+       {"publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
+        "connection.blocked", "authentication_failure_close", "per_consumer_qos",
+        "consumer_priorities", "direct_reply_to"})
     capabilities.set(name, true);
   queue::Table properties;
   properties.set("product", std::string(kProduct));

@@ -60,6 +60,18 @@ TEST_F(AmqpConsume, GivesAnExclusiveQueueToOneOfTwoWhoAskBeforeEitherIsAnswered)
   peer.gets<BasicConsumeOk>(1);
 }
 
+TEST_F(AmqpConsume, GivesAQueueWithASingleActiveConsumerToNobodyExclusively) {
+  QueueDeclare declare = durable_queue("single");
+  declare.arguments.set("x-single-active-consumer", true);
+  peer.sends(1, declare);
+  agent.turn();
+  peer.gets<QueueDeclareOk>(1);
+  BasicConsume alone = consume_of("single", "alone");
+  alone.exclusive = true;
+  peer.sends(1, alone);
+  expect_channel_error(403, "in exclusive use");
+}
+
 TEST_F(AmqpConsume, DeliversNothingMoreAfterACancel) {
   consumes("orders", "me");
   publishes({"a"});

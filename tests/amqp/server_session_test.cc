@@ -24,8 +24,9 @@ TEST_F(AmqpSession, AdvertisesItsCapabilities) {
   const auto start = peer.gets<ConnectionStart>(0);
   EXPECT_EQ(start.mechanisms.text, "PLAIN AMQPLAIN");
   ASSERT_NE(start.server_properties.find("capabilities"), nullptr);
-  EXPECT_NE(start.server_properties.find("capabilities")->as_table()->find("publisher_confirms"),
-            nullptr);
+  const queue::Table* capabilities = start.server_properties.find("capabilities")->as_table();
+  EXPECT_NE(capabilities->find("publisher_confirms"), nullptr);
+  EXPECT_NE(capabilities->find("consumer_priorities"), nullptr);
 }
 
 // kombu, and so Celery, compares the product, and takes the numbers of the version as a tuple.

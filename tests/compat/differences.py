@@ -18,6 +18,10 @@ DIFFERENCES = {
         "refused as soon as it is announced; 3.10 would have to receive it first. The design, "
         "section 3 (AMQP 0-9-1): the largest message is 16 MiB by default, 128 MiB at most"
     ),
+    "dead_headers": (
+        "3.10 does not have the x-last-death headers, whose order means nothing. RabbitMQ 3.13, "
+        "dead lettering: x-last-death-reason, x-last-death-queue and x-last-death-exchange"
+    ),
     "queue_bad_timeout": (
         "3.10 does not know the argument. RabbitMQ 4.3, release notes: the timeout can be set via "
         "the x-consumer-timeout queue argument; there it must not be negative"

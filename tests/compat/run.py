@@ -19,6 +19,8 @@ import scenarios_basic  # noqa: F401
 import scenarios_connection  # noqa: F401
 import scenarios_content  # noqa: F401
 import scenarios_exchange  # noqa: F401
+import scenarios_letters  # noqa: F401
+import scenarios_order  # noqa: F401
 import scenarios_publish  # noqa: F401
 import scenarios_queue  # noqa: F401
 import scenarios_reply_to  # noqa: F401
