@@ -68,7 +68,7 @@ class Program:
     def wait(self):
         """Its exit code."""
         try:
-            return self.process.wait(LIMIT_S)
+            return self.process.wait(2 * LIMIT_S)  # Celery takes half a minute, at times
         except subprocess.TimeoutExpired:
             raise AssertionError("it goes on:\n" + "\n".join(self.lines)) from None
 

@@ -39,6 +39,14 @@ def letter(w, p, queue="dead", hides_newer=True):
     w.note(in_order(p.show(item)) if hides_newer else p.show(item))
 
 
+def sent(w, p, queue, body, **properties):
+    """Published and in its queue: RabbitMQ counts it from the confirm on."""
+    p.do(1, "confirm.select")
+    p.publish(1, "", w.name(queue), body, **properties)
+    item = p.next()
+    assert item.name == "basic.ack", p.show(item)
+
+
 def empties(w, p, queue):
     """Waits until nothing of a queue is left."""
     end = time.monotonic() + LIMIT_S
@@ -51,7 +59,7 @@ def empties(w, p, queue):
 def ttl_of_queue(w):
     p = w.open()
     p.do(1, "queue.declare", queue=w.name("q"), arguments={"x-message-ttl": 100})
-    p.publish(1, "", w.name("q"), "m")
+    sent(w, p, "q", "m")
     empties(w, p, "q")
     p.call(1, "basic.get", queue=w.name("q"))
 
@@ -63,9 +71,9 @@ def ttl_of_message(w):
     p.do(1, "queue.declare", queue=w.name("b"), arguments={"x-message-ttl": 100})
     p.do(1, "queue.declare", queue=w.name("c"), arguments={"x-message-ttl": 600_000})
     for short, expiration in (("a", "100"), ("b", "600000"), ("c", "100")):
-        p.publish(1, "", w.name(short), "m", expiration=expiration)
+        sent(w, p, short, "m", expiration=expiration)
         empties(w, p, short)
-    p.publish(1, "", w.name("c"), "stays")
+    sent(w, p, "c", "stays")
     p.call(1, "basic.get", queue=w.name("c"))
 
 
@@ -73,13 +81,13 @@ def ttl_of_message(w):
 def ttl_zero(w):
     p, consumer = w.open(), w.open()
     p.do(1, "queue.declare", queue=w.name("q"), arguments={"x-message-ttl": 0})
-    p.publish(1, "", w.name("q"), "to nobody")
+    sent(w, p, "q", "to nobody")
     empties(w, p, "q")
     consumer.do(1, "basic.consume", queue=w.name("q"), consumer_tag="c", no_ack=True)
-    p.publish(1, "", w.name("q"), "to somebody")
+    sent(w, p, "q", "to somebody")
     consumer.gets()
     p.do(1, "queue.declare", queue=w.name("r"))
-    p.publish(1, "", w.name("r"), "to nobody", expiration="0")
+    sent(w, p, "r", "to nobody", expiration="0")
     empties(w, p, "r")
 
 
@@ -90,7 +98,7 @@ def ttl_unacknowledged(w):
     consumer.do(1, "basic.consume", queue=w.name("q"), consumer_tag="c")
     p.publish(1, "", w.name("q"), "held")
     consumer.gets()
-    p.publish(1, "", w.name("dead"), "probe", expiration="400")
+    sent(w, p, "dead", "probe", expiration="400")
     empties(w, p, "dead")
     consumer.close()
     letter(w, p)
@@ -110,10 +118,10 @@ def ttl_bad(w):
 def expires(w):
     p, consumer = w.open(), w.open()
     dying(w, p, x_expires=200)
-    p.publish(1, "", w.name("q"), "m")
+    sent(w, p, "q", "m")
     dying(w, p, queue="used", x_expires=200)
     consumer.do(1, "basic.consume", queue=w.name("used"), consumer_tag="c")
-    p.publish(1, "", w.name("dead"), "probe", expiration="1000")
+    sent(w, p, "dead", "probe", expiration="1000")
     empties(w, p, "dead")
     p.call(1, "queue.declare", queue=w.name("used"), passive=True)
     p.call(1, "basic.get", queue=w.name("dead"))
@@ -211,12 +219,11 @@ def dead_circle(w):
         arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": w.name(to)}
         arguments["x-message-ttl"] = 20
         p.do(1, "queue.declare", queue=w.name(short), arguments=arguments)
-    p.publish(1, "", w.name("a"), "m")
-    for short in "ab":
-        empties(w, p, short)
-    p.publish(1, "", w.name("a"), "probe", expiration="1")
-    for short in "aba":
-        empties(w, p, short)
+    sent(w, p, "a", "m")
+    for _ in range(20):  # between two queues it may be in neither
+        for short in "aba":
+            empties(w, p, short)
+    p.call(1, "queue.declare", queue=w.name("a"), passive=True)
 
 
 @scenario("dead letters: an exchange that is missing, and none: gone")
@@ -242,15 +249,6 @@ def dead_cc(w):
     letter(w, p)
     letter(w, p, "copy")
     p.call(1, "basic.get", queue=w.name("copy"))
-
-
-@scenario("dead letters: headers that say so and come from a client")
-def dead_forged(w):
-    p = w.open()
-    dying(w, p)
-    p.publish(1, "", w.name("q"), "m", headers={"x-death": "forged"})
-    p.send(1, "basic.reject", delivery_tag=p.take(w.name("q")).delivery_tag, requeue=False)
-    letter(w, p)
 
 
 @scenario("dead letters: a purge and a delete make none")

@@ -74,7 +74,7 @@ def priority_bad_arguments(w):
         p.call(1, "queue.declare", queue=w.name(f"q{value}"), arguments={"x-max-priority": value})
 
 
-@scenario("x-max-length with priorities drops the oldest of the lowest")
+@scenario("x-max-length with priorities drops the head, which is the highest")
 def priority_max_length(w):
     p = w.open()
     arguments = {"x-max-priority": 3, "x-max-length": 3}
