@@ -42,7 +42,7 @@ class Program:
         self.kill()
 
     def line(self, wanted, since=0):
-        """Position and text of the first line that `wanted` says yes to, now or within the limit."""
+        """Position and text of the first line that is `wanted`, now or within the limit."""
 
         def found():
             return next(

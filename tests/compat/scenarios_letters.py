@@ -1,4 +1,4 @@
-"""What expires, and where a message goes that its queue gives up: dead letters and their headers."""
+"""What expires, and where a message goes that its queue gives up, with which headers."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Who gets which message first: priorities of messages and of consumers, single active consumers."""
+"""Who is given what: priorities of messages and of consumers, single active consumers."""
 
 from world import scenario
 
