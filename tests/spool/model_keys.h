@@ -17,7 +17,8 @@ class ModelKeys {
   std::shared_ptr<const KeyRing> ring() const { return std::make_shared<KeyRing>(keys_, current_); }
 
   Result<void> rotate(Spool& spool) {
-    keys_[++current_] = key_of(current_);
+    ++current_;
+    keys_[current_] = key_of(current_);
     return spool.use_keys(ring());
   }
   Result<void> retire(Spool& spool) {
