@@ -341,8 +341,11 @@ void ManifestFolder::remove_missing() {
         ++each;
         continue;
       }
-    if (found)
-      say(false, file + ": " + to_text(key) + (store_.get(key) ? " is being deleted" : " deleted"));
+    if (found) {  // as it was: by now it may have gone, which is said as well
+      const bool takes_time =
+          found->metadata().is_ending() || !found->metadata().finalizers.empty();
+      say(false, file + ": " + to_text(key) + (takes_time ? " is being deleted" : " deleted"));
+    }
     missing_.erase(key);
     each = owned_.erase(each);
   }
