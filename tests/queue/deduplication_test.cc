@@ -244,6 +244,7 @@ TEST_F(DeduplicationTest, LooksIntoBatchesAndTransactions) {
   EXPECT_FALSE(committed->refused);
   EXPECT_EQ(queue->status().ready, 3u);
   EXPECT_EQ(queue->status().counters.duplicates, 5u);
+  EXPECT_FALSE(puts(agent, with_id("c"))) << "what a transaction has put is known";
 }
 
 TEST_F(DeduplicationTest, RemembersNothingThatWasRefusedAndConfirmsRepeatsWhenFull) {
