@@ -39,6 +39,9 @@ class Server(threading.Thread):
         for method, properties, body in channel.consume("orders", inactivity_timeout=LIMIT_S):
             if method is None:
                 return
+            if method.redelivered:  # answered; its ack went with the agent that was killed
+                channel.basic_ack(method.delivery_tag)
+                continue
             try:
                 answers.basic_publish(
                     "",
