@@ -11,6 +11,7 @@
 #include "sidecar/forward/push_channel.h"
 #include "sidecar/forward/push_hops.h"
 #include "tests/amqp/amqp_fixture.h"
+#include "tests/forward/agent_login.h"
 
 namespace pannier::forward {
 
@@ -49,16 +50,7 @@ struct PushWorld {
   }
   Script connect(const std::string& pod) {
     Script link(agent, {"peer", true, false, pod});
-    link.raw(std::string_view("AMQP\0\0\x09\x01", 8));
-    link.gets<amqp::ConnectionStart>(0);
-    amqp::ConnectionStartOk ok;
-    ok.mechanism = "EXTERNAL";
-    ok.locale = "en_US";
-    link.sends(0, ok);
-    const auto tune = link.gets<amqp::ConnectionTune>(0);
-    link.sends(0, amqp::ConnectionTuneOk{tune.channel_max, tune.frame_max, 0});
-    link.sends(0, amqp::ConnectionOpen{"/", "", false});
-    link.gets<amqp::ConnectionOpenOk>(0);
+    log_in_as_agent(link);
     return link;
   }
   Script open_link(const std::string& pod = "pod-1") {

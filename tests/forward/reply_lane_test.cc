@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/amqp/amqp_fixture.h"
+#include "tests/forward/agent_login.h"
 #include "tests/forward/link_world.h"
 
 namespace pannier::forward {
@@ -289,16 +290,7 @@ TEST_F(ReplyLaneTest, AnAnswerInATransactionGoesBackToo) {
 class ReplyChannelAttack : public ReplyLaneTest {
  protected:
   ReplyChannelAttack() {
-    link.raw(std::string_view("AMQP\0\0\x09\x01", 8));
-    link.gets<amqp::ConnectionStart>(0);
-    amqp::ConnectionStartOk ok;
-    ok.mechanism = "EXTERNAL";
-    ok.locale = "en_US";
-    link.sends(0, ok);
-    const auto tune = link.gets<amqp::ConnectionTune>(0);
-    link.sends(0, amqp::ConnectionTuneOk{tune.channel_max, tune.frame_max, 0});
-    link.sends(0, amqp::ConnectionOpen{"/", "", false});
-    link.gets<amqp::ConnectionOpenOk>(0);
+    log_in_as_agent(link);
     link.opens_channel(kReplyChannel);
   }
   void expect_refused(const std::string& text) {
